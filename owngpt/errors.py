@@ -11,7 +11,7 @@
     │   ├── Conflict                409 invalid_request_error
     │   ├── PayloadTooLarge         413 invalid_request_error
     │   ├── Overloaded              429 rate_limit_exceeded, with Retry-After
-    │   └── ServiceUnavailable      503 server_error: starting or draining
+    │   ├── ServiceUnavailable      503 server_error: starting or draining
     │   └── EngineFailed            500 server_error: the engine could not finish this request
     └── SetupError                  what the operator's machine lacks: the command line prints it and exits 2
         ├── ConfigError             a setting, by name

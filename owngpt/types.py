@@ -117,7 +117,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a request cost. `cached_tokens` is a part of `prompt_tokens`, `reasoning_tokens` of `completion_tokens`."""
+    """Tokens that a request cost. Cached tokens are a part of the prompt's, reasoning tokens of the completion's."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
