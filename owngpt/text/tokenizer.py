@@ -1,0 +1,212 @@
+"""Text <-> token ids, from a Hugging Face folder. Knows nothing of chats, streams or models.
+
+`decode` is defined on bytes: each token stands for some bytes (`token_bytes`), they are joined and read as UTF-8, what
+is not UTF-8 becomes U+FFFD. So a whole decode and a streamed one (`detokenize.py`) cannot differ.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import llguidance
+import tokenizers
+
+from owngpt.errors import CheckpointError
+
+
+class FimTokens(NamedTuple):
+    """The ids that mark the parts of a fill-in-the-middle prompt."""
+
+    prefix: int
+    suffix: int
+    middle: int
+
+
+_FIM_NAMES = (
+    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),  # Qwen, Garlic
+    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),  # StarCoder, SmolLM, Granite
+    ("▁<PRE>", "▁<SUF>", "▁<MID>"),  # CodeLlama
+    ("[PREFIX]", "[SUFFIX]", "[MIDDLE]"),  # Codestral
+    ("<|fim▁begin|>", "<|fim▁hole|>", "<|fim▁end|>"),  # DeepSeek (hole stands where the suffix begins)
+)
+
+Alphabet = Literal["byte_level", "sentencepiece", "wordpiece", "plain"]
+
+
+class Tokenizer:
+    """A checkpoint's tokenizer. Ids are `0..vocab_size-1`; a model's logits may be wider (padding).
+
+    `eos_token_ids` is the union of what generation_config, config and tokenizer_config name, in that order, so that
+    end-of-turn tokens are among them. Encoding never truncates, pads, or (by default) adds tokens.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer, bos: int | None = None, eos: Iterable[int] = ()) -> None:
+        backend.no_truncation()
+        backend.no_padding()
+        self._backend = backend
+        self._tokens: dict[int, str] = {i: token for token, i in backend.get_vocab(with_added_tokens=True).items()}
+        self._added: dict[int, tokenizers.AddedToken] = backend.get_added_tokens_decoder()
+        self._alphabet, self._strips_leading_space = _alphabet(json.loads(backend.to_str())["decoder"])
+        self.vocab_size = max(self._tokens, default=-1) + 1
+        self.bos_token_id = bos
+        self.eos_token_ids = tuple(dict.fromkeys(i for i in eos if i in self._tokens))
+        self.special_ids = frozenset(i for i, token in self._added.items() if token.special)
+        self.fim = self._find_fim()
+        self._bytes = {i: self._bytes_of(i) for i in self._tokens}
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """Read `tokenizer.json` and what the config files say of special tokens; `CheckpointError` if broken."""
+        try:
+            backend = tokenizers.Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{folder} has no tokenizer.json; only fast tokenizers are supported") from error
+        except Exception as error:  # `tokenizers` raises bare Exception for what it cannot parse
+            raise CheckpointError(f"{folder / 'tokenizer.json'} cannot be read: {error}") from error
+        named = read_json(folder / "special_tokens_map.json") | read_json(folder / "tokenizer_config.json")
+        _add_named_tokens(backend, named)
+        return cls(backend, _token_id(backend, named.get("bos_token")), _eos_ids(backend, folder, named))
+
+    def encode(self, text: str, *, add_special_tokens: bool = False) -> list[int]:
+        """Ids of the whole text. Added tokens that stand in it are recognized; for untrusted text see `chat.py`.
+
+        Lone surrogates, which JSON lets through, become U+FFFD.
+        """
+        return self._backend.encode(_whole_characters(text), add_special_tokens=add_special_tokens).ids
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = True, is_continuation: bool = False) -> str:
+        """Text of the ids; ids outside the vocabulary are empty.
+
+        A sentencepiece text begins with a space that is not part of it; it is dropped, unless the ids continue a text.
+        """
+        kept = ids if not skip_special else [i for i in ids if i not in self.special_ids]
+        text = b"".join(map(self.token_bytes, kept)).decode("utf-8", errors="replace")
+        return text[1:] if self._strips_leading_space and not is_continuation and text[:1] == " " else text
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes that the token stands for; they may be part of a character. Empty outside the vocabulary."""
+        return self._bytes.get(token_id, b"")
+
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token by its name in the vocabulary."""
+        return self._backend.token_to_id(token)
+
+    @property
+    def special_tokens(self) -> frozenset[str]:
+        """The texts of the special tokens."""
+        return frozenset(self._tokens[i] for i in self.special_ids)
+
+    @cached_property
+    def llg(self) -> llguidance.LLTokenizer:
+        """The same vocabulary for grammars; takes about a second for a large one, so it is made on first use."""
+        eos = list(self.eos_token_ids) or None
+        return llguidance.LLTokenizer(self._backend.to_str(), n_vocab=self.vocab_size, eos_token=eos)
+
+    def _find_fim(self) -> FimTokens | None:
+        for names in _FIM_NAMES:
+            ids = [self.token_to_id(name) for name in names]
+            if None not in ids:
+                return FimTokens(*(i for i in ids if i is not None))
+        return None
+
+    def _bytes_of(self, token_id: int) -> bytes:
+        token = self._tokens[token_id]
+        if token_id in self._added:
+            content = self._added[token_id].content
+            return (content.replace("▁", " ") if self._alphabet == "sentencepiece" else content).encode()
+        if self._alphabet == "byte_level":
+            mapped = [_BYTE_OF.get(character) for character in token]
+            return bytes(b for b in mapped if b is not None) if None not in mapped else token.encode()
+        if self._alphabet == "sentencepiece":
+            byte = re.fullmatch(r"<0x([0-9A-Fa-f]{2})>", token)
+            return bytes([int(byte[1], 16)]) if byte else token.replace("▁", " ").encode()
+        if self._alphabet == "wordpiece":
+            return (token[2:] if token.startswith("##") else f" {token}").encode()
+        return token.encode()
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file of a checkpoint; empty if the file is not there, `CheckpointError` if it is broken."""
+    if not file.is_file():
+        return {}
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise CheckpointError(f"{file} holds a {type(document).__name__}; expected a JSON object")
+    return document
+
+
+def _whole_characters(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """Character -> byte of byte-level BPE (GPT-2): printable Latin-1 is itself, the rest follows from U+0100."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    rest = [b for b in range(256) if b not in printable]
+    return {chr(b): b for b in printable} | {chr(0x100 + n): b for n, b in enumerate(rest)}
+
+
+_BYTE_OF = _byte_alphabet()
+
+
+def _alphabet(decoder: dict[str, Any] | None) -> tuple[Alphabet, bool]:
+    """How tokens are spelled, and whether a text's first space is an artefact, from tokenizer.json's decoder."""
+    parts = decoder.get("decoders", [decoder]) if decoder else []
+    kinds = {part["type"] for part in parts}
+    if "ByteLevel" in kinds:
+        return "byte_level", False
+    if "Metaspace" in kinds:
+        metaspace = next(part for part in parts if part["type"] == "Metaspace")
+        return "sentencepiece", metaspace.get("prepend_scheme", "always") != "never"
+    if "ByteFallback" in kinds or "Replace" in kinds:
+        return "sentencepiece", "Strip" in kinds
+    return ("wordpiece", True) if "WordPiece" in kinds else ("plain", False)
+
+
+def _add_named_tokens(backend: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
+    """Make the tokens that only the config files know part of the vocabulary, as transformers does."""
+    decoder = config.get("added_tokens_decoder") or {}
+    for _, entry in sorted(decoder.items(), key=lambda item: int(item[0])):
+        if backend.token_to_id(entry["content"]) is None:
+            flags = {k: bool(entry.get(k, False)) for k in ("lstrip", "rstrip", "single_word", "normalized", "special")}
+            backend.add_tokens([tokenizers.AddedToken(entry["content"], **flags)])
+    names = [_content(config.get(f"{name}_token")) for name in ("bos", "eos", "pad", "cls", "sep", "mask")]
+    known = backend.get_added_tokens_decoder().values()
+    special = {token.content for token in known if token.special}
+    backend.add_special_tokens(
+        [tokenizers.AddedToken(n, normalized=False) for n in dict.fromkeys(names) if n and n not in special]
+    )
+
+
+def _content(token: object) -> str | None:
+    """A token's text: config files spell it as a string or as an object with `content`."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None
+
+
+def _token_id(backend: tokenizers.Tokenizer, token: object) -> int | None:
+    content = _content(token)
+    return backend.token_to_id(content) if content else None
+
+
+def _eos_ids(backend: tokenizers.Tokenizer, folder: Path, named: dict[str, Any]) -> list[int]:
+    config = read_json(folder / "config.json")
+    text_config = config.get("text_config") or {}
+    found: list[Any] = []
+    for source in (read_json(folder / "generation_config.json"), config, text_config):
+        value = source.get("eos_token_id")
+        found += value if isinstance(value, list) else [value]
+    found.append(_token_id(backend, named.get("eos_token")))
+    return [i for i in found if isinstance(i, int) and not isinstance(i, bool)]
