@@ -1,0 +1,81 @@
+"""Exceptions -> OpenAI's error JSON. Every error that leaves this server is written here, in one shape."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from owngpt.errors import EngineFailed, InvalidRequest, MethodNotAllowed, NotFound, RequestError
+
+logger = logging.getLogger(__name__)
+
+
+def error_body(error: RequestError) -> dict[str, Any]:
+    """The JSON document: all four keys, always."""
+    return {
+        "error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code},
+    }
+
+
+def error_response(error: RequestError) -> Response:
+    """The answer to a request that failed before anything was sent."""
+    return JSONResponse(error_body(error), status_code=error.status, headers=error.headers)
+
+
+def error_event(error: RequestError) -> bytes:
+    """The last event of a stream that failed after its headers were sent."""
+    return b"data: " + json.dumps(error_body(error), ensure_ascii=False).encode() + b"\n\n"
+
+
+def as_request_error(error: Exception, request_id: str) -> RequestError:
+    """What to tell the client. What we did not foresee is logged with its traceback, and never shown."""
+    if isinstance(error, RequestError):
+        if isinstance(error, EngineFailed):
+            logger.error("%s: the engine failed: %s", request_id, error)
+        return error
+    logger.error("%s: unexpected %s", request_id, type(error).__name__, exc_info=error)
+    return EngineFailed(f"The server had an error while processing your request. Its id is {request_id}.")
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """The router's own refusals: 404 and 405."""
+    assert isinstance(error, HTTPException)
+    where = f"{request.method} {request.url.path}"
+    if error.status_code == 404:
+        return error_response(NotFound(f"Invalid URL ({where})", code="unknown_url"))
+    if error.status_code == 405:
+        response = error_response(MethodNotAllowed(f"Not allowed to {request.method} {request.url.path}"))
+        response.headers.update(error.headers or {})
+        return response
+    return error_response(InvalidRequest(f"{where}: {error.detail}"))
+
+
+class ErrorMiddleware:
+    """Turns whatever is raised beneath it into an answer, if the answer has not begun."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        has_started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal has_started
+            has_started = has_started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched_send)
+        except Exception as error:
+            request_error = as_request_error(error, scope.get("state", {}).get("request_id", "-"))
+            if not has_started:
+                await error_response(request_error)(scope, receive, send)
