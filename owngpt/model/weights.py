@@ -1,0 +1,211 @@
+"""Weights: safetensors files -> a `Transformer`, without a second copy of them in memory.
+
+The decoder is built without memory, then its parameters become views of the mapped files. A tensor is copied only
+when its dtype has to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from owngpt.errors import CheckpointError
+from owngpt.model.config import ModelConfig, read_json
+from owngpt.model.transformer import Transformer
+
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
+
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_HEAD = "lm_head.weight"
+_BODIES = ("model.", "model.language_model.", "language_model.model.", "")  # where checkpoints keep the decoder
+_HEADS = ("", "language_model.")
+_IGNORED = ("rotary_emb.inv_freq", "masked_bias")  # buffers that old checkpoints carry
+
+
+def load_model(
+    folder: Path,
+    dtype: torch.dtype | str = "auto",
+    *,
+    random_weights: bool = False,
+    progress: Progress | None = None,
+) -> Transformer:
+    """The decoder of a Hugging Face folder, in inference mode; its parameters do not ask for gradients.
+
+    `dtype`: fp32, bf16, or auto: what the checkpoint has (fp16 becomes fp32). `random_weights` needs config.json
+    only and always makes the same ones. `CheckpointError` names the file or the tensor that is wrong.
+    """
+    config = ModelConfig.from_folder(folder)
+    with torch.device("meta"):
+        model = Transformer(config)
+    if random_weights:
+        _fill(model, _random_dtype(folder, dtype))
+    else:
+        _read(model, folder, dtype, progress)
+    return model.eval().requires_grad_(False)
+
+
+def parse_dtype(dtype: torch.dtype | str) -> torch.dtype | None:
+    """None is auto: the checkpoint decides. `CheckpointError` on another name."""
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype == "auto":
+        return None
+    if dtype not in DTYPES:
+        raise CheckpointError(f"dtype {dtype!r} is unknown; use auto, {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+class StoredTensor(NamedTuple):
+    """Where a tensor lies."""
+
+    file: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: str  # as safetensors calls it: "BF16"
+
+    @property
+    def num_bytes(self) -> int:
+        return torch.Size(self.shape).numel() * _FLOATS[self.dtype].itemsize
+
+
+def read_index(folder: Path) -> dict[str, StoredTensor]:
+    """Name -> place of every tensor of a folder. Reads the headers only; a truncated file is found here."""
+    return {tensor.name: tensor for file in _weight_files(folder) for tensor in _read_header(file)}
+
+
+def read_tensors(tensors: Iterable[StoredTensor]) -> Iterator[tuple[StoredTensor, Tensor]]:
+    """Each tensor as a view of its mapped file, file by file."""
+    by_file: dict[Path, list[StoredTensor]] = {}
+    for tensor in tensors:
+        by_file.setdefault(tensor.file, []).append(tensor)
+    for file, members in by_file.items():
+        with _open(file) as opened:
+            for tensor in members:
+                yield tensor, opened.get_tensor(tensor.name)
+
+
+def assign(module: nn.Module, name: str, value: Tensor) -> None:
+    """Replace the parameter called `name` (dotted) by `value`, without a copy."""
+    owner_name, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(owner_name), leaf, nn.Parameter(value, requires_grad=False))
+
+
+def match(
+    module: nn.Module, stored: Mapping[str, StoredTensor], stored_name: Callable[[str], str], folder: Path
+) -> dict[str, StoredTensor]:
+    """Parameter name -> its tensor. `CheckpointError` names the first that is missing or has another shape."""
+    found: dict[str, StoredTensor] = {}
+    for name, parameter in module.named_parameters():
+        tensor = stored.get(stored_name(name))
+        if tensor is None:
+            raise CheckpointError(f"{folder}: tensor {stored_name(name)} is missing from the weights")
+        if tensor.shape != tuple(parameter.shape):
+            raise CheckpointError(
+                f"{tensor.file}: tensor {tensor.name} has shape {list(tensor.shape)}; "
+                f"config.json asks for {list(parameter.shape)}"
+            )
+        if tensor.dtype not in _FLOATS:
+            raise CheckpointError(
+                f"{tensor.file}: tensor {tensor.name} has dtype {tensor.dtype}, not one of {', '.join(_FLOATS)}"
+            )
+        found[name] = tensor
+    return found
+
+
+def _read(model: Transformer, folder: Path, dtype: torch.dtype | str, progress: Progress | None) -> None:
+    stored = {name: tensor for name, tensor in read_index(folder).items() if not name.endswith(_IGNORED)}
+    stored_name = _naming(stored, folder)
+    found = match(model, stored, stored_name, folder)
+    _refuse_extra(model, stored, found, stored_name)
+    target = parse_dtype(dtype) or _auto(found["embed_tokens.weight"])
+    names = {tensor.name: name for name, tensor in found.items()}
+    done, total = 0, sum(tensor.num_bytes for tensor in found.values())
+    for tensor, value in read_tensors(found.values()):
+        assign(model, names[tensor.name], value.to(target))
+        done += tensor.num_bytes
+        if progress is not None:
+            progress(done, total)
+
+
+def _naming(stored: Mapping[str, StoredTensor], folder: Path) -> Callable[[str], str]:
+    """Parameter name -> checkpoint name: the decoder may be a part of a larger model."""
+    body = next((prefix for prefix in _BODIES if f"{prefix}embed_tokens.weight" in stored), None)
+    if body is None:
+        raise CheckpointError(f"{folder}: tensor model.embed_tokens.weight is missing from the weights")
+    head = next((prefix for prefix in _HEADS if f"{prefix}{_HEAD}" in stored), "")
+    return lambda name: f"{head}{name}" if name == _HEAD else f"{body}{name}"
+
+
+def _refuse_extra(
+    model: Transformer,
+    stored: Mapping[str, StoredTensor],
+    found: Mapping[str, StoredTensor],
+    stored_name: Callable[[str], str],
+) -> None:
+    """A tensor of the decoder that nobody asked for means that it is not the decoder we think it is."""
+    used = {tensor.name for tensor in found.values()}
+    layers = stored_name("layers.")
+    for name, tensor in stored.items():
+        if name.startswith(layers) and name not in used:
+            raise CheckpointError(
+                f"{tensor.file}: tensor {name} has no place in {model.config.architecture} "
+                f"with {model.config.num_layers} layers, as config.json describes it"
+            )
+
+
+def _fill(model: Transformer, dtype: torch.dtype) -> None:
+    model.to(dtype).to_empty(device="cpu")
+    model.init_weights()
+
+
+def _random_dtype(folder: Path, dtype: torch.dtype | str) -> torch.dtype:
+    values = read_json(folder / "config.json")
+    named = str(values.get("dtype") or values.get("torch_dtype"))
+    return parse_dtype(dtype) or (torch.bfloat16 if named == "bfloat16" else torch.float32)
+
+
+def _auto(tensor: StoredTensor) -> torch.dtype:
+    return torch.bfloat16 if tensor.dtype == "BF16" else torch.float32
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if not (folder / INDEX).is_file():
+        raise CheckpointError(f"{folder} has neither {SINGLE} nor {INDEX}; weights are read from safetensors only")
+    weight_map = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(_is_plain_name(name) for name in weight_map.values()):
+        raise CheckpointError(f"{folder / INDEX} has no weight_map from tensor names to file names")
+    files = [folder / name for name in sorted(set(weight_map.values()))]
+    for file in files:
+        if not file.is_file():
+            raise CheckpointError(f"{file} is missing; {INDEX} lists it")
+    return files
+
+
+def _is_plain_name(name: Any) -> bool:
+    return isinstance(name, str) and name != "" and Path(name).name == name
+
+
+def _read_header(file: Path) -> list[StoredTensor]:
+    with _open(file) as opened:
+        return [
+            StoredTensor(file, name, tuple(part.get_shape()), part.get_dtype())
+            for name in opened.keys()  # noqa: SIM118  (not a dict)
+            for part in (opened.get_slice(name),)
+        ]
+
+
+def _open(file: Path) -> Any:
+    try:
+        return safe_open(file, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{file} cannot be read as safetensors: {error}; fetch it again") from error

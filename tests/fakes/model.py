@@ -1,0 +1,98 @@
+"""Small models: random checkpoints of every family, written by transformers, and a decoder built in memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from owngpt.model.config import ModelConfig
+from owngpt.model.transformer import Transformer
+
+VOCAB_SIZE = 320
+_SHAPE: dict[str, Any] = {
+    "vocab_size": VOCAB_SIZE,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.2,  # wide enough for logits that tell tokens apart
+}
+_LLAMA3_ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 10_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+_YARN_ROPE = {
+    "rope_type": "yarn",
+    "rope_theta": 10_000.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 128,
+}
+_GEMMA = {"head_dim": 16, "sliding_window": 8, "query_pre_attn_scalar": 24, "final_logit_softcapping": None}
+_GEMMA_ROPE = {
+    "full_attention": {"rope_type": "linear", "rope_theta": 1_000_000.0, "factor": 8.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+}
+_KINDS = ["sliding_attention", "sliding_attention", "sliding_attention", "full_attention"]
+_FAMILY: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("llama", {"rope_parameters": _LLAMA3_ROPE}),
+    "llama-bias": (
+        "llama",
+        {"attention_bias": True, "mlp_bias": True, "rope_parameters": {"rope_type": "linear", "factor": 2.0}},
+    ),
+    "mistral": ("mistral", {"sliding_window": 12, "head_dim": 24}),
+    "qwen2": ("qwen2", {"rope_parameters": _YARN_ROPE, "tie_word_embeddings": True}),
+    "qwen2-window": ("qwen2", {"use_sliding_window": True, "sliding_window": 10, "max_window_layers": 2}),
+    "qwen3": ("qwen3", {"head_dim": 32, "tie_word_embeddings": True}),
+    "smollm3": ("smollm3", {"no_rope_layers": [1, 1, 0, 1]}),
+    "gemma3": (
+        "gemma3_text",
+        {**_GEMMA, "layer_types": _KINDS, "rope_parameters": _GEMMA_ROPE, "final_logit_softcapping": 4.0},
+    ),
+}
+FAMILIES = tuple(_FAMILY)
+
+
+def family_checkpoint(family: str, folder: Path) -> Path:
+    """Write a random checkpoint of a family (config.json, model.safetensors) with transformers; -> its folder."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    model_type, values = _FAMILY[family]
+    torch.manual_seed(FAMILIES.index(family))
+    config = AutoConfig.for_model(model_type, **{**_SHAPE, "pad_token_id": 0, **values})
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():  # norms and biases start as constants; a test must notice them
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * (0.5 if "norm" in name else 0.1))
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    return folder
+
+
+def tiny_config(vocab_size: int = VOCAB_SIZE, **changes: Any) -> ModelConfig:
+    """A Qwen3 layout of 2 layers."""
+    values = {**_SHAPE, "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 2, "head_dim": 16}
+    return ModelConfig.from_dict({**values, "tie_word_embeddings": True, "vocab_size": vocab_size, **changes})
+
+
+def tiny_model(vocab_size: int = VOCAB_SIZE, seed: int = 0, **changes: Any) -> Transformer:
+    """A random decoder, always the same one; `changes` are config.json values."""
+    model = Transformer(tiny_config(vocab_size, **changes))
+    model.init_weights(seed, std=0.2)
+    return model.eval().requires_grad_(False)
+
+
+def edit_config(folder: Path, **changes: Any) -> None:
+    """Change values of a config.json; a value of `...` removes the key."""
+    path = folder / "config.json"
+    values = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in values.items() if value is not ...}))
