@@ -59,6 +59,10 @@ class AuthenticationFailed(RequestError):
     status = 401
     default_code = "invalid_api_key"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"www-authenticate": "Bearer"}
+
 
 class PermissionDenied(RequestError):
     """The key is known, and may not do this."""
