@@ -1,0 +1,99 @@
+"""Request: one generation (one choice) and its state. No torch, no decisions: others read and change it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import NamedTuple
+
+import llguidance
+
+from owngpt.engine.prefix_cache import Parent
+from owngpt.engine.thinking import ThinkingState
+from owngpt.text.detokenize import Detokenizer
+from owngpt.types import PromptInfo, SamplingParams, TokenLogprob
+
+
+class RequestState(Enum):
+    """WAITING ⇄ RUNNING (admitted, preempted), and from both to FINISHED."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+class Sample(NamedTuple):
+    """What the sampler chose for one request, or why it could not."""
+
+    token_id: int = -1
+    logprob: TokenLogprob | None = None
+    error: str | None = None
+
+
+@dataclass(eq=False)
+class Request:
+    """One choice. `token_ids` is the prompt and, behind it, what was generated.
+
+    The keys and values of the first `num_computed_tokens` are in `block_table`; after a preemption that is none, and
+    prompt and output are computed again.
+    """
+
+    token_ids: list[int]
+    num_prompt_tokens: int
+    max_total_tokens: int  # prompt and output; when reached the finish reason is `length`
+    sampling: SamplingParams
+    detokenizer: Detokenizer
+    thinking_detokenizer: Detokenizer
+    index: int = 0  # which of the n choices
+    seed: int = 0
+    namespace: str | None = None  # where blocks are shared; None: nowhere
+    end_ids: frozenset[int] = frozenset()  # end tokens and the caller's stop tokens; they are never delivered
+    matcher: llguidance.LLMatcher | None = None
+    thinking: ThinkingState = field(default_factory=ThinkingState)
+
+    state: RequestState = RequestState.WAITING
+    block_table: list[int] = field(default_factory=list)
+    num_computed_tokens: int = 0
+    num_published_blocks: int = 0  # of block_table, known to the prefix cache
+    node: Parent = ""  # of the last of them
+    num_cached_tokens: int | None = None  # of the prompt, when it was first admitted
+    output_counts: Counter[int] = field(default_factory=Counter)
+    prompt_logprobs: list[TokenLogprob | None] = field(default_factory=list)
+    is_announced: bool = False  # an event has carried the PromptInfo
+
+    @property
+    def num_output_tokens(self) -> int:
+        return len(self.token_ids) - self.num_prompt_tokens
+
+    @property
+    def num_remaining_tokens(self) -> int:
+        """Tokens whose keys and values are still to be computed; 1 while it decodes."""
+        return len(self.token_ids) - self.num_computed_tokens
+
+    @cached_property
+    def prompt_set(self) -> frozenset[int]:
+        """The distinct tokens of the prompt."""
+        return frozenset(self.token_ids[: self.num_prompt_tokens])
+
+    @property
+    def prompt_info(self) -> PromptInfo:
+        logprobs = None if self.sampling.prompt_logprobs is None else tuple(self.prompt_logprobs)
+        return PromptInfo(self.num_prompt_tokens, self.num_cached_tokens or 0, logprobs)
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether the grammar decides about the next token (it sleeps while the model thinks)."""
+        return self.matcher is not None and not self.thinking.is_inside
+
+    def append(self, token_id: int) -> None:
+        """The next output token."""
+        self.token_ids.append(token_id)
+        self.output_counts[token_id] += 1
+
+    def draw(self) -> float:
+        """A uniform number in [0, 1) for the next token: a function of seed, choice and position, nothing else."""
+        counter = f"{self.seed}/{self.index}/{self.num_output_tokens}".encode()
+        return int.from_bytes(hashlib.blake2b(counter, digest_size=8).digest()) / 2**64
