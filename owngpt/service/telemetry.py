@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
 from owngpt.types import Usage
+
+Attribute = str | int | float | bool | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,13 @@ class Metrics(Protocol):
 class Span(Protocol):
     """A unit of traced work."""
 
-    def set_attribute(self, name: str, value: str | int | float | bool) -> None: ...
+    def set_attribute(self, name: str, value: Attribute) -> None: ...
 
 
 class Tracer(Protocol):
     """Opens spans (`server/tracing.py` exports them)."""
 
-    def span(self, name: str, attributes: Mapping[str, str | int | float | bool]) -> AbstractContextManager[Span]: ...
+    def span(self, name: str, attributes: Mapping[str, Attribute]) -> AbstractContextManager[Span]: ...
 
 
 class NoMetrics:
@@ -55,12 +57,12 @@ class NoMetrics:
 class NoSpan:
     """Notes nothing."""
 
-    def set_attribute(self, name: str, value: str | int | float | bool) -> None:
+    def set_attribute(self, name: str, value: Attribute) -> None:
         pass
 
 
 class NoTracer:
     """Traces nothing."""
 
-    def span(self, name: str, attributes: Mapping[str, str | int | float | bool]) -> AbstractContextManager[Span]:
+    def span(self, name: str, attributes: Mapping[str, Attribute]) -> AbstractContextManager[Span]:
         return nullcontext(NoSpan())

@@ -1,0 +1,135 @@
+"""What Prometheus reads from /metrics. Label values come from our own small sets, never from a caller.
+
+Times are in seconds. Each `App` has its own registry, so several can live in one process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from owngpt.service.models import Models
+from owngpt.service.telemetry import RequestRecord
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_TOKEN_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5)
+_ENGINE_GAUGES = {
+    "num_running": ("engine_running", "Choices that decode"),
+    "num_waiting": ("engine_waiting", "Choices in the queue"),
+    "num_blocks": ("engine_kv_blocks", "KV blocks"),
+    "num_free_blocks": ("engine_kv_blocks_free", "KV blocks that are free or only cached"),
+}
+_ENGINE_COUNTERS = {
+    "prompt_tokens": ("engine_prompt_tokens", "Prompt tokens, cached ones included"),
+    "cached_tokens": ("engine_cached_tokens", "Prompt tokens from the prefix cache"),
+    "generated_tokens": ("engine_generated_tokens", "Tokens sampled"),
+    "preemptions": ("engine_preemptions", "Choices put back into the queue for lack of blocks"),
+    "steps": ("engine_steps", "Steps of the engine"),
+    "step_seconds": ("engine_step_seconds", "Time spent in steps"),
+}
+
+
+class PrometheusMetrics:
+    """The counters of one `App`: `service.telemetry.Metrics`, and what the HTTP layer sees."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.http_requests = self._counter("http_requests", "HTTP requests answered", "route", "status")
+        self.http_seconds = self._histogram("http_request_seconds", "Until the last byte", _REQUEST_BUCKETS, "route")
+        self._running = Gauge(
+            "owngpt_requests_running", "Admitted and not ended", ["operation", "model"], registry=self._registry
+        )
+        self._requests = self._counter("requests", "Requests that ended", "operation", "model", "outcome")
+        self._seconds = self._histogram("request_seconds", "Admission to end", _REQUEST_BUCKETS, "operation", "model")
+        self._first_token = self._histogram(
+            "time_to_first_token_seconds", "Admission to first token", _REQUEST_BUCKETS, "model"
+        )
+        self._inter_token = self._histogram(
+            "inter_token_seconds", "Mean gap between a request's tokens", _TOKEN_BUCKETS, "model"
+        )
+        self._prompt = self._counter("prompt_tokens", "Tokens read", "model")
+        self._cached = self._counter("cached_tokens", "Prompt tokens found in the prefix cache", "model")
+        self._completion = self._counter("completion_tokens", "Tokens generated", "model")
+        self._reasoning = self._counter("reasoning_tokens", "Generated tokens that were thinking", "model")
+
+    def request_started(self, operation: str, model: str) -> None:
+        self._running.labels(operation, model).inc()
+
+    def request_finished(self, record: RequestRecord) -> None:
+        self._running.labels(record.operation, record.model).dec()
+        self._requests.labels(record.operation, record.model, record.outcome).inc()
+        self._seconds.labels(record.operation, record.model).observe(record.seconds)
+        self._prompt.labels(record.model).inc(record.usage.prompt_tokens)
+        self._cached.labels(record.model).inc(record.usage.cached_tokens)
+        self._completion.labels(record.model).inc(record.usage.completion_tokens)
+        self._reasoning.labels(record.model).inc(record.usage.reasoning_tokens)
+        if record.first_token_seconds is not None:
+            self._first_token.labels(record.model).observe(record.first_token_seconds)
+            if (gaps := record.usage.completion_tokens - 1) > 0:
+                generating = record.seconds - record.first_token_seconds
+                self._inter_token.labels(record.model).observe(generating / gaps)
+
+    def watch(self, models: Models) -> None:
+        """From now on also read the engines' gauges, at each scrape. Call it once."""
+        self._registry.register(_Engines(models))
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes, in the format of `CONTENT_TYPE`."""
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(f"owngpt_{name}", help_text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"owngpt_{name}", help_text, labels, buckets=buckets, registry=self._registry)
+
+
+class _Engines(Collector):
+    """Reads `EngineStats` of every generative model."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    def collect(self) -> Iterator[Metric]:
+        readings = {model.name: model.engine.stats() for model in self._models.generative}
+        kinds = ((_ENGINE_GAUGES, GaugeMetricFamily), (_ENGINE_COUNTERS, CounterMetricFamily))
+        for table, family_type in kinds:
+            for attribute, (name, help_text) in table.items():
+                family = family_type(f"owngpt_{name}", help_text, labels=["model"])
+                for model, stats in readings.items():
+                    family.add_metric([model], getattr(stats, attribute))
+                yield family
+
+
+class MetricsMiddleware:
+    """Counts every HTTP answer by the template of its route; what no route matched is `other`."""
+
+    def __init__(self, app: ASGIApp, metrics: PrometheusMetrics) -> None:
+        self.app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 500
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.http_requests.labels(route, str(status)).inc()
+            self._metrics.http_seconds.labels(route).observe(time.perf_counter() - start)

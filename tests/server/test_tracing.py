@@ -1,0 +1,102 @@
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from owngpt.errors import ConfigError, InvalidRequest
+from owngpt.server.tracing import OpenTelemetryTracer
+
+trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+
+
+class Collector:
+    """Stands for an OpenTelemetry collector: keeps the spans that arrive at /v1/traces."""
+
+    def __init__(self) -> None:
+        self.spans: list[dict[str, object]] = []
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                assert self.path == "/v1/traces"
+                collector.add(body)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+
+    def add(self, body: bytes) -> None:
+        request = trace_service.ExportTraceServiceRequest.FromString(body)
+        for resource in request.resource_spans:
+            service = {item.key: item.value.string_value for item in resource.resource.attributes}["service.name"]
+            for scope in resource.scope_spans:
+                self.spans += [{"service": service, **as_dict(span)} for span in scope.spans]
+
+
+def as_dict(span: object) -> dict[str, object]:
+    attributes = {item.key: plain(item.value) for item in span.attributes}  # type: ignore[attr-defined]
+    return {"name": span.name, "kind": span.kind, "failed": span.status.code == 2, **attributes}  # type: ignore[attr-defined]
+
+
+def plain(value: object) -> object:
+    kind = value.WhichOneof("value")  # type: ignore[attr-defined]
+    found = getattr(value, kind)
+    return [plain(item) for item in found.values] if kind == "array_value" else found
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    collector = Collector()
+    thread = threading.Thread(target=collector.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield collector
+    collector.server.shutdown()
+    thread.join()
+    collector.server.server_close()
+
+
+def test_a_span_reaches_the_collector(collector: Collector) -> None:
+    tracer = OpenTelemetryTracer(collector.endpoint + "/")
+    with tracer.span("chat garlic", {"gen_ai.operation.name": "chat", "gen_ai.request.model": "garlic"}) as span:
+        span.set_attribute("gen_ai.usage.input_tokens", 12)
+        span.set_attribute("gen_ai.response.finish_reasons", ["stop"])
+    tracer.close()
+    assert collector.spans == [
+        {
+            "service": "owngpt",
+            "name": "chat garlic",
+            "kind": 2,  # server
+            "failed": False,
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "garlic",
+            "gen_ai.usage.input_tokens": 12,
+            "gen_ai.response.finish_reasons": ["stop"],
+        }
+    ]
+
+
+def test_a_failure_is_marked_and_its_message_stays_here(collector: Collector) -> None:
+    tracer = OpenTelemetryTracer(collector.endpoint)
+    with pytest.raises(InvalidRequest), tracer.span("chat garlic", {}):
+        raise InvalidRequest("a secret of the user's")
+    tracer.close()
+    assert collector.spans == [
+        {"service": "owngpt", "name": "chat garlic", "kind": 2, "failed": True, "error.type": "InvalidRequest"}
+    ]
+
+
+def test_the_endpoint_must_be_a_url() -> None:
+    with pytest.raises(ConfigError, match="otel_endpoint is 'localhost:4318'; it must be"):
+        OpenTelemetryTracer("localhost:4318")
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'owngpt\[otel\]'"):
+        OpenTelemetryTracer("http://localhost:4318")
