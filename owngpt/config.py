@@ -12,14 +12,17 @@ One frozen dataclass per component; built once in `Settings.load` and passed dow
     port = 8000
     [engine]
     kv_memory = "4GiB"
+
+The file is what `--config` or `OWNGPT_CONFIG` names.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -62,7 +65,7 @@ class Settings:
     models: tuple[str, ...] = ()  # folders or ORG/NAME[@revision]; empty: the bundled ones
     aliases: Mapping[str, str] = field(default_factory=dict)  # name on the wire -> name of a loaded model
     data_dir: Path = Path("~/.owngpt")
-    api_key: str | None = None  # the first admin key; None: one is made on the very first start
+    api_key: str | None = field(default=None, repr=False)  # an admin key; None: one is made on the very first start
     otel_endpoint: str | None = None  # OTLP over HTTP; None: no traces
     log_level: str = "info"
     server: ServerConfig = ServerConfig()
@@ -77,26 +80,106 @@ class Settings:
     ) -> Settings:
         """Read the file, the environment and the command line's `overrides` (None values are skipped).
 
-        Flat names find their section: `port` is `server.port`. Raises `ConfigError` that names the setting.
+        Flat names find their section: `port` is `server.port`. Aliases of the command line join those of the file.
+        Raises `ConfigError` that names the setting.
         """
-        values = _from_toml(file) | _from_env(env)
-        values |= {k: v for k, v in (overrides or {}).items() if v is not None}
+        if file is None and env.get("OWNGPT_CONFIG"):
+            file = Path(env["OWNGPT_CONFIG"])
+        in_file = _from_toml(file)
+        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        values = in_file | _from_env(env) | given
+        if "aliases" in in_file and "aliases" in given:
+            values["aliases"] = {**_convert("aliases", None, in_file["aliases"]), **given["aliases"]}
         return _build(values)
 
 
+def parse_bytes(text: str | int) -> int:
+    """`4GiB`, `512M`, `1.5g` or a plain number of bytes -> bytes (binary units). Raises `ValueError`."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", str(text).lower())
+    if match is None or (size := int(float(match[1]) * _UNITS[match[2]])) == 0:
+        raise ValueError("it must be a size, for example 512MiB or 4GiB")
+    return size
+
+
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def _whole(value: Any, least: int = 1, most: int = 2**63 - 1) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"\s*[0-9]+\s*", str(value)) or not least <= int(value) <= most:
+        raise ValueError(f"it must be a whole number from {least}" + (f" to {most}" if most < 2**63 - 1 else ""))
+    return int(value)
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ValueError("it must be a number of seconds, 0 or more")
+    return seconds
+
+
+def _boolean(value: Any) -> bool:
+    if str(value).lower() not in _BOOLEANS:
+        raise ValueError("it must be true or false")
+    return _BOOLEANS[str(value).lower()]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("it must be text")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A list, or text with commas."""
+    if isinstance(value, str):
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+    if not isinstance(value, list | tuple):
+        raise ValueError("it must be a list")
+    return tuple(_text(item) for item in value)
+
+
+def _aliases(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value.values()):
+        raise ValueError('it must map names to names of models; quote names with dots: "gpt-5.2" = "Qwen3-0.6B"')
+    return dict(value)
+
+
+def _one_of(*choices: str, **synonyms: str) -> Callable[[Any], str]:
+    def convert(value: Any) -> str:
+        name = str(value).lower()
+        if synonyms.get(name, name) not in choices:
+            raise ValueError(f"it must be one of {', '.join(choices)}")
+        return synonyms.get(name, name)
+
+    return convert
+
+
+_BY_TYPE: dict[Any, Callable[[Any], Any]] = {
+    int: _whole,
+    int | None: _whole,
+    float: _seconds,
+    bool: _boolean,
+    str: _text,
+    str | None: _text,
+    Path: lambda value: Path(_text(str(value))).expanduser(),
+    tuple[str, ...]: _texts,
+}
+_BY_NAME: dict[str, Callable[[Any], Any]] = {
+    "port": lambda value: _whole(value, 0, 65535),
+    "kv_memory": parse_bytes,
+    "max_body_bytes": parse_bytes,
+    "aliases": _aliases,
+    "dtype": _one_of("auto", "fp32", "bf16", float32="fp32", bfloat16="bf16"),
+    "log_level": _one_of("debug", "info", "warning", "error"),
+}
 _SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig}
 _PLACE: dict[str, str | None] = {f.name: None for f in fields(Settings) if f.name not in _SECTIONS} | {
     f.name: section for section, cls in _SECTIONS.items() for f in fields(cls)
 }
-_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-
-
-def parse_bytes(text: str | int) -> int:
-    """`4GiB`, `512M`, `1.5g` or a plain number of bytes -> bytes (binary units)."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", str(text).lower())
-    if match is None:
-        raise ValueError(f"{text!r} is not a size; write for example 512MiB or 4GiB")
-    return int(float(match[1]) * _UNITS[match[2]])
 
 
 def _from_toml(file: Path | None) -> dict[str, Any]:
@@ -108,15 +191,12 @@ def _from_toml(file: Path | None) -> dict[str, Any]:
         raise ConfigError(f"config file {file}: {error}") from error
     values: dict[str, Any] = {}
     for name, value in document.items():
-        if name in _SECTIONS and isinstance(value, dict):
-            for key in value:
-                if _PLACE.get(key) != name:
-                    raise ConfigError(f"config file {file}: unknown setting {name}.{key}")
-            values |= value
-        elif name in _PLACE and _PLACE[name] is None:
-            values[name] = value
-        else:
-            raise ConfigError(f"config file {file}: unknown setting {name!r}")
+        section = value if name in _SECTIONS and isinstance(value, dict) else {name: value}
+        place = name if section is value else None
+        for key in section:
+            if key not in _PLACE or _PLACE[key] != place:
+                raise ConfigError(f"config file {file}: unknown setting {f'{place}.{key}' if place else key}")
+        values |= section
     return values
 
 
@@ -132,36 +212,20 @@ def _build(values: Mapping[str, Any]) -> Settings:
     for name in values:
         if name not in _PLACE:
             raise ConfigError(f"unknown setting {name!r}; known: {', '.join(sorted(_PLACE))}")
-    parts: dict[str, Any] = {
-        section: cls(**{k: _convert(cls, k, v) for k, v in values.items() if _PLACE[k] == section})
-        for section, cls in _SECTIONS.items()
-    }
-    settings = Settings(**{k: _convert(Settings, k, v) for k, v in values.items() if _PLACE[k] is None}, **parts)
+
+    def part(cls: type[Any], place: str | None) -> dict[str, Any]:
+        hints = get_type_hints(cls)
+        return {name: _convert(name, hints[name], value) for name, value in values.items() if _PLACE[name] == place}
+
+    sections = {name: cls(**part(cls, name)) for name, cls in _SECTIONS.items()}
+    settings = Settings(**part(Settings, None), **sections)
     return replace(settings, data_dir=settings.data_dir.expanduser())
 
 
-def _convert(cls: type[Any], name: str, value: Any) -> Any:
-    """Text or TOML value -> the field's type; `ConfigError` names the field, the value and what is expected."""
-    kind = get_type_hints(cls)[name]
+def _convert(name: str, kind: Any, value: Any) -> Any:
+    """Text or TOML value -> the field's type; `ConfigError` names the setting, its value and what is expected."""
     try:
-        if name in ("kv_memory", "max_body_bytes"):
-            return parse_bytes(value)
-        if kind in (int, int | None, float):
-            number: float = int(value) if kind is not float else float(value)
-            if number < 0 or (number == 0 and name != "port"):
-                raise ValueError("must be positive")
-            return number
-        if kind is bool:
-            return _BOOLEANS[str(value).lower()]
-        if kind is Path:
-            return Path(value)
-        if kind == tuple[str, ...]:
-            return tuple(value.split(",")) if isinstance(value, str) else tuple(str(item) for item in value)
-        if name == "aliases":
-            return {str(k): str(v) for k, v in value.items()}
-        return str(value)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"setting {name!r} has value {value!r}: {error}; expected {kind}") from error
-
-
-_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+        return (_BY_NAME.get(name) or _BY_TYPE[kind])(value)
+    except ValueError as error:
+        shown = "***" if name == "api_key" else repr(value)
+        raise ConfigError(f"setting {name} is {shown}; {error}") from error
