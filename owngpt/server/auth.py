@@ -12,12 +12,12 @@ from anyio import to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from owngpt.errors import AuthenticationFailed
+from owngpt.server.console import PATHS as CONSOLE_PATHS
 from owngpt.server.errors import error_response
 from owngpt.service.app import Caller
 from owngpt.store.keys import PREFIX, Key, Keys
 
-PUBLIC_PATHS = frozenset({"/", "/health", "/ready", "/favicon.ico"})
-PUBLIC_FOLDER = "/static/"  # the console's own files
+PUBLIC_PATHS = frozenset({"/health", "/ready", *CONSOLE_PATHS})
 TOUCH_SECONDS = 60.0  # how often at most a key's last use is written
 
 
@@ -63,10 +63,8 @@ class AuthMiddleware:
 
 
 def is_public(scope: Scope) -> bool:
-    """Whether anybody may read this path."""
-    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-        return False
-    return scope["path"] in PUBLIC_PATHS or scope["path"].startswith(PUBLIC_FOLDER)
+    """Whether anybody may read this path: the two probes, and the console's own files."""
+    return scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"] in PUBLIC_PATHS
 
 
 def bearer_token(scope: Scope) -> str:

@@ -37,7 +37,7 @@ def keys(tmp_path: Path) -> Iterator[Keys]:
 
 @pytest.fixture
 def app(keys: Keys) -> AuthMiddleware:
-    paths = ("/", "/health", "/ready", "/static/console.js", "/v1/models", "/metrics")
+    paths = ("/", "/health", "/ready", "/js/main.js", "/v1/models", "/metrics")
     routes = [Route(path, whoami, methods=["GET", "POST"]) for path in paths]
     return AuthMiddleware(Starlette(routes=[*routes, WebSocketRoute("/v1/realtime", chat)]), keys)
 
@@ -60,7 +60,9 @@ async def test_a_key_says_who_is_calling(client: httpx.AsyncClient, keys: Keys) 
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/nowhere", "/health/", "/health/x", "/static"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/metrics", "/nowhere", "/health/", "/health/x", "/js", "/js/../v1/models"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "BREW"])
 async def test_everything_is_closed_without_a_key(client: httpx.AsyncClient, path: str, method: str) -> None:
     response = await client.request(method, path)
@@ -72,7 +74,7 @@ async def test_everything_is_closed_without_a_key(client: httpx.AsyncClient, pat
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/static/console.js"])
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/js/main.js"])
 async def test_a_few_paths_are_open_to_readers(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 200
     assert (await client.head(path)).status_code == 200
