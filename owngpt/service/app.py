@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from owngpt.config import Settings
+from owngpt.errors import ServiceUnavailable
+from owngpt.service.limits import Limits
+from owngpt.service.models import Models
+from owngpt.service.telemetry import Metrics, NoMetrics, NoTracer, Tracer
+from owngpt.service.workers import Workers
+from owngpt.store.db import Database
+from owngpt.store.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +23,41 @@ class Caller:
     organization_id: str
     key_id: str
     is_admin: bool
+
+
+@dataclass(slots=True)
+class App:
+    """Everything that outlives a request. `loaded` stays None while the models load."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+    limits: Limits
+    loaded: Models | None = None
+    metrics: Metrics = field(default_factory=NoMetrics)
+    tracer: Tracer = field(default_factory=NoTracer)
+    workers: Workers = field(default_factory=Workers)
+
+    @property
+    def models(self) -> Models:
+        """The models; raises `ServiceUnavailable` while they load."""
+        if self.loaded is None:
+            raise ServiceUnavailable("the models are still loading; try again in a moment")
+        return self.loaded
+
+    @property
+    def is_ready(self) -> bool:
+        return self.loaded is not None and not self.limits.is_draining
+
+    async def drain(self) -> None:
+        """Admit nothing more; return when every running request has ended."""
+        await self.limits.drain()
+
+    def close(self) -> None:
+        """Stop the engines and close the database. Idempotent."""
+        for model in self.loaded.generative if self.loaded else ():
+            model.engine.close()
+        for embedder in self.loaded.embedders if self.loaded else ():
+            embedder.embedder.close()
+        self.workers.close()
+        self.database.close()

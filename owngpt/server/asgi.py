@@ -1,0 +1,63 @@
+"""The HTTP side as one ASGI application: routes, and the order in which a request passes the layers."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from owngpt.server.auth import AuthMiddleware, is_public
+from owngpt.server.console import console_routes
+from owngpt.server.errors import ErrorMiddleware, on_http_exception
+from owngpt.server.metrics import MetricsMiddleware, PrometheusMetrics
+from owngpt.server.middleware import (
+    BodyLimitMiddleware,
+    CrossOriginMiddleware,
+    DrainMiddleware,
+    HeadersMiddleware,
+)
+from owngpt.server.routes.completions import create_completion
+from owngpt.server.routes.embeddings import create_embedding
+from owngpt.server.routes.health import health, ready
+from owngpt.server.routes.metrics import metrics
+from owngpt.server.routes.models import list_models, retrieve_model
+from owngpt.service.app import App
+
+ROUTES = (
+    Route("/v1/completions", create_completion, methods=["POST"]),
+    Route("/v1/embeddings", create_embedding, methods=["POST"]),
+    Route("/v1/models", list_models, methods=["GET"]),
+    Route("/v1/models/{model:path}", retrieve_model, methods=["GET"]),
+    Route("/health", health, methods=["GET"]),
+    Route("/ready", ready, methods=["GET"]),
+    Route("/metrics", metrics, methods=["GET"]),
+)
+
+
+def create_app(app: App) -> Starlette:
+    """The application for an `App`, which the caller opens and closes."""
+    server = Starlette(
+        routes=[*ROUTES, *console_routes()],
+        middleware=_layers(app),
+        exception_handlers={HTTPException: on_http_exception},
+    )
+    server.state.app = app
+    server.router.redirect_slashes = False
+    return server
+
+
+def _layers(app: App) -> list[Middleware]:
+    """Outermost first: the id and headers stand on every answer, errors included; nothing is read without a key."""
+    layers = [
+        Middleware(HeadersMiddleware, room=lambda: app.limits.room),
+        Middleware(ErrorMiddleware),
+        Middleware(DrainMiddleware, is_draining=lambda: app.limits.is_draining, is_exempt=is_public),
+        Middleware(AuthMiddleware, keys=app.keys),
+        Middleware(BodyLimitMiddleware, max_bytes=app.settings.server.max_body_bytes),
+    ]
+    if app.settings.server.cors_origins:
+        layers.insert(1, Middleware(CrossOriginMiddleware, origins=app.settings.server.cors_origins))
+    if isinstance(app.metrics, PrometheusMetrics):
+        layers.insert(1, Middleware(MetricsMiddleware, metrics=app.metrics))
+    return layers

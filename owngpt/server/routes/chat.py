@@ -1,0 +1,58 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from owngpt.server.routes.reply import app_of, caller_of, ignored_header, read, request_id
+from owngpt.server.schemas.answer import Identity, encode
+from owngpt.server.schemas.chat import ChatCompletionRequest, check_chat, ignored_chat_fields, max_tokens, to_prompt
+from owngpt.server.schemas.chat_answer import ChatStream, WholeChat
+from owngpt.server.schemas.sampling import Logprobs, sampling_params, wants_usage
+from owngpt.server.stream import DONE, EventStream, WholeAnswer
+from owngpt.service.chat import ChatPrompt, read_chat
+from owngpt.service.generate import GenerationRequest, generate
+
+
+async def create_chat_completion(request: Request) -> Response:
+    """Check, translate, and answer whole or as a stream."""
+    body = await read(request, ChatCompletionRequest)
+    check_chat(body)
+    answer = Answer(request, body)
+    headers = ignored_header(ignored_chat_fields(body))
+    return EventStream(answer.stream(), headers) if body.stream else WholeAnswer(answer.whole, headers)
+
+
+class Answer:
+    """One request on its way back."""
+
+    def __init__(self, request: Request, body: ChatCompletionRequest) -> None:
+        self._app, self._caller = app_of(request), caller_of(request)
+        self._has_usage = wants_usage(body)
+        model = self._app.models.generator(body.model)
+        logprobs = Logprobs(body.top_logprobs or 0) if body.logprobs else Logprobs()
+        sampling = sampling_params(body, max_tokens(body), logprobs, model.tokenizer.vocab_size)
+        self._prompt: ChatPrompt = to_prompt(body)
+        self._request = GenerationRequest(model, self._prompt, sampling, request_id(request))
+        self._identity = Identity("chatcmpl", body.model or model.name, model.fingerprint)
+
+    async def whole(self) -> bytes:
+        """One `chat.completion`."""
+        chat = WholeChat(self._request.sampling.n)
+        async with generate(self._app, self._caller, self._request) as generation:
+            async for event in read_chat(generation, self._request.model, self._prompt):
+                chat.add(event)
+            return encode(chat.document(self._identity, generation.usage))
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """`chat.completion.chunk`s as they come."""
+        has_tools = bool(self._prompt.tools)
+        chat = ChatStream(self._identity, self._request.sampling.n, has_tools=has_tools, has_usage=self._has_usage)
+        async with generate(self._app, self._caller, self._request) as generation:
+            yield chat.opening()
+            async for event in read_chat(generation, self._request.model, self._prompt):
+                yield chat.add(event)
+            yield (chat.usage(generation.usage) if self._has_usage else b"") + DONE

@@ -1,0 +1,91 @@
+"""POST /v1/completions: text continued, or a gap filled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from owngpt.server.routes.reply import app_of, caller_of, ignored_header, read, request_id
+from owngpt.server.schemas.answer import Identity, encode
+from owngpt.server.schemas.base import unknown_fields
+from owngpt.server.schemas.completion_answer import ChoiceReader, CompletionStream, Echo, WholeCompletion
+from owngpt.server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequest, check_completion, check_tokens
+from owngpt.server.schemas.sampling import Logprobs, sampling_params, wants_usage
+from owngpt.server.stream import DONE, EventStream, WholeAnswer
+from owngpt.service.completions import CompletionPrompt
+from owngpt.service.generate import Generation, GenerationRequest, generate
+from owngpt.service.models import ServedModel
+from owngpt.types import SamplingParams, Usage
+
+
+async def create_completion(request: Request) -> Response:
+    """Check, translate, and answer whole or as a stream."""
+    body = await read(request, CompletionRequest)
+    check_completion(body)
+    model = app_of(request).models.generator(body.model)
+    check_tokens(body.prompt, model.tokenizer.vocab_size, "prompt")
+    prompt = CompletionPrompt(body.prompt, body.suffix)
+    generation = GenerationRequest(model, prompt, _sampling(body, model), request_id(request))
+    answer = Answer(request, body, generation)
+    headers = ignored_header(unknown_fields(body))
+    return EventStream(answer.stream(), headers) if body.stream else WholeAnswer(answer.whole, headers)
+
+
+def _sampling(body: CompletionRequest, model: ServedModel) -> SamplingParams:
+    limit = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
+    logprobs = Logprobs(body.logprobs, body.logprobs if body.echo else None)
+    return sampling_params(body, max(1, limit), logprobs, model.tokenizer.vocab_size)
+
+
+class Answer:
+    """One request on its way back."""
+
+    def __init__(self, request: Request, body: CompletionRequest, generation: GenerationRequest) -> None:
+        self._app, self._caller = app_of(request), caller_of(request)
+        self._body, self._generation = body, generation
+        model = generation.model
+        self._identity = Identity("cmpl", body.model or model.name, model.fingerprint)
+
+    async def whole(self) -> bytes:
+        async with generate(self._app, self._caller, self._generation) as generation:
+            completion = WholeCompletion(self._readers(generation))
+            async for event in generation:
+                completion.add(event)
+            return encode(completion.document(self._identity, self._usage(generation)))
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        has_usage = wants_usage(self._body)
+        async with generate(self._app, self._caller, self._generation) as generation:
+            completion = CompletionStream(self._identity, self._readers(generation), has_usage=has_usage)
+            yield b""
+            async for event in generation:
+                yield completion.add(event)
+            yield (completion.usage(self._usage(generation)) if has_usage else b"") + DONE
+
+    @property
+    def _is_silent(self) -> bool:
+        """`max_tokens` 0: only the echo is wanted. The engine makes one token all the same; it is not shown."""
+        return self._body.max_tokens == 0
+
+    def _usage(self, generation: Generation) -> Usage:
+        return replace(generation.usage, completion_tokens=0) if self._is_silent else generation.usage
+
+    def _readers(self, generation: Generation) -> list[ChoiceReader]:
+        has_logprobs = self._body.logprobs is not None
+        echoes = [self._echo(i, ids) for i, ids in enumerate(generation.prompts)]
+        return [
+            ChoiceReader(echo, has_logprobs=has_logprobs, is_silent=self._is_silent)
+            for echo in echoes
+            for _ in range(self._generation.sampling.n)
+        ]
+
+    def _echo(self, i: int, ids: Sequence[int]) -> Echo | None:
+        if not self._body.echo:
+            return None
+        tokenizer, asked = self._generation.model.tokenizer, self._body.prompt[i]
+        hidden = tokenizer.special_ids if isinstance(asked, str) else frozenset()
+        text = asked if isinstance(asked, str) else tokenizer.decode(ids, skip_special=False)
+        return Echo(text, [b"" if token in hidden else tokenizer.token_bytes(token) for token in ids])

@@ -1,0 +1,62 @@
+"""What all answers share: their identity, and JSON as bytes."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+
+
+def encode(document: Any) -> bytes:
+    """Compact JSON in UTF-8."""
+    return _encoder.encode(document).encode()
+
+
+def event(document: bytes) -> bytes:
+    """One server-sent event."""
+    return b"data: " + document + b"\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What stands on each chunk of one answer."""
+
+    prefix: str  # chatcmpl or cmpl
+    model: str  # as the client named it, or the name of the model that was chosen for it
+    fingerprint: str
+    id: str = ""
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.prefix}-{secrets.token_hex(16)}")
+
+    def fields(self, object_: str) -> dict[str, Any]:
+        """The fields in front of `choices`."""
+        return {
+            "id": self.id,
+            "object": object_,
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": self.fingerprint,
+        }
+
+
+class ChunkFrame:
+    """The constant parts of a stream's events; only the choice is encoded for each one."""
+
+    def __init__(self, identity: Identity, object_: str, *, has_usage: bool) -> None:
+        head = encode(identity.fields(object_))[:-1]
+        self._head = b"data: " + head + b',"choices":['
+        self._tail = b'],"usage":null}\n\n' if has_usage else b"]}\n\n"
+
+    def choice(self, choice: dict[str, Any]) -> bytes:
+        """An event with one choice."""
+        return self._head + encode(choice) + self._tail
+
+    def usage(self, usage: dict[str, Any]) -> bytes:
+        """The event that carries usage and no choice."""
+        return self._head + b'],"usage":' + encode(usage) + b"}\n\n"

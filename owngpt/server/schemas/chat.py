@@ -1,0 +1,109 @@
+"""The body of POST /v1/chat/completions. Fields and ranges: OpenAI's OpenAPI description."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from owngpt.errors import InvalidRequest
+from owngpt.server.schemas.base import WireModel, unknown_fields
+from owngpt.server.schemas.messages import ChatMessage
+from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields, check_stream_options
+from owngpt.server.schemas.tools import MAX_TOOLS, Choice, ResponseFormatObject, ToolDefinition
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+class TemplateArguments(WireModel):
+    """Variables for the chat template, as vLLM takes them; others than these go through as they are."""
+
+    enable_thinking: bool | None = None
+
+
+class ChatCompletionRequest(SamplingFields):
+    """What a client asks of a chat. The last blocks are known only to be refused, or to be named as without effect."""
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=16_384)
+    max_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
+    max_completion_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    response_format: ResponseFormatObject | None = None
+    tools: list[ToolDefinition] | None = Field(None, max_length=MAX_TOOLS)
+    tool_choice: Choice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: Effort | None = None
+    chat_template_kwargs: TemplateArguments | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    modalities: list[Literal["text", "audio"]] | None = None
+    store: bool | None = None
+    safety_identifier: str | None = Field(None, max_length=64)
+
+    audio: Any = None
+    function_call: Any = None
+    functions: Any = None
+    moderation: Any = None
+    web_search_options: Any = None
+
+    metadata: dict[str, str] | None = None
+    prediction: Any = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: Any = None
+    prompt_cache_retention: str | None = None
+
+
+WITHOUT_EFFECT = ("metadata", "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
+_REFUSED = {
+    "audio": "this server answers with text only",
+    "function_call": "it is deprecated; use 'tool_choice'",
+    "functions": "it is deprecated; use 'tools'",
+    "moderation": "this server has no moderation model",
+    "web_search_options": "this server does not search the web",
+}
+
+
+def check_chat(request: ChatCompletionRequest) -> None:
+    """Raise `InvalidRequest` for known fields that cannot be honoured as sent."""
+    check_stream_options(request)
+    for name, why in _REFUSED.items():
+        if getattr(request, name) is not None:
+            raise _unsupported(name, f"Unsupported parameter: {name!r} cannot be honoured: {why}.")
+    if request.modalities is not None and request.modalities != ["text"]:
+        raise _unsupported("modalities", "Unsupported value for 'modalities': this server answers with ['text'] only.")
+    if request.store:
+        raise _unsupported("store", "Unsupported value for 'store': this server does not store chat completions.")
+    if request.service_tier not in (None, "auto", "default"):
+        raise _unsupported(
+            "service_tier", f"Unsupported value for 'service_tier': {request.service_tier!r}; use 'auto'."
+        )
+    if request.verbosity not in (None, "medium"):
+        raise _unsupported("verbosity", f"Unsupported value for 'verbosity': {request.verbosity!r}; use 'medium'.")
+    if request.top_logprobs is not None and not request.logprobs:
+        raise InvalidRequest(
+            "'top_logprobs' is only allowed when 'logprobs' is true.", param="top_logprobs", code="invalid_value"
+        )
+
+
+def max_tokens(request: ChatCompletionRequest) -> int | None:
+    """The limit on the answer: either field, or both if they agree."""
+    old, new = request.max_tokens, request.max_completion_tokens
+    if old is not None and new is not None and old != new:
+        raise InvalidRequest(
+            f"'max_tokens' is {old} and 'max_completion_tokens' is {new}; send one of them.", param="max_tokens"
+        )
+    return new if new is not None else old
+
+
+def ignored_chat_fields(request: ChatCompletionRequest) -> list[str]:
+    """Fields that had no effect on the answer, for `x-owngpt-ignored`."""
+    template = tuple(request.chat_template_kwargs.model_extra or ()) if request.chat_template_kwargs else ()
+    used = {f"chat_template_kwargs.{name}" for name in template}
+    unknown = [name for name in unknown_fields(request) if name not in used]
+    return unknown + [name for name in WITHOUT_EFFECT if getattr(request, name) is not None]
+
+
+def _unsupported(param: str, message: str) -> InvalidRequest:
+    code = "unsupported_parameter" if message.startswith("Unsupported parameter") else "unsupported_value"
+    return InvalidRequest(message, param=param, code=code)

@@ -1,0 +1,58 @@
+"""Plain prompts: text or token ids to be continued, or (with a suffix) a gap to be filled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from owngpt.errors import InvalidRequest
+from owngpt.service.generate import Prepared
+from owngpt.service.models import ServedModel
+from owngpt.text.tokenizer import Tokenizer
+from owngpt.types import SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionPrompt:
+    """One or several prompts; `suffix` is the text after the gap."""
+
+    inputs: Sequence[str | Sequence[int]]
+    suffix: str | None = None
+    operation: str = "text_completion"
+    param: str = "prompt"
+
+    @property
+    def cost(self) -> int:
+        return sum(map(len, self.inputs)) + len(self.suffix or "")
+
+    def prepare(self, model: ServedModel, sampling: SamplingParams) -> Prepared:
+        """Tokenize; raises `InvalidRequest` where the tokenizer has no tokens for filling gaps."""
+        prompts = [self._ids(text, model) for text in self.inputs]
+        return Prepared(prompts, sampling)
+
+    def _ids(self, text: str | Sequence[int], model: ServedModel) -> Sequence[int]:
+        tokenizer = model.tokenizer
+        if self.suffix:
+            return fill_in_the_middle(tokenizer, text, self.suffix, model.name)
+        ids = tokenizer.encode(text, add_special_tokens=True) if isinstance(text, str) else text
+        return ids or [_start(tokenizer)]
+
+
+def fill_in_the_middle(tokenizer: Tokenizer, text: str | Sequence[int], suffix: str, name: str) -> list[int]:
+    """Prefix, suffix, middle: the order that all known vocabularies are trained on (Bavarian et al., 2022)."""
+    marks = tokenizer.fim
+    if marks is None:
+        raise InvalidRequest(
+            f"The model {name!r} cannot fill in the middle: its tokenizer has no tokens for it. Leave 'suffix' out.",
+            param="suffix",
+            code="unsupported_value",
+        )
+    prefix = tokenizer.encode(text) if isinstance(text, str) else list(text)
+    return [marks.prefix, *prefix, marks.suffix, *tokenizer.encode(suffix), marks.middle]
+
+
+def _start(tokenizer: Tokenizer) -> int:
+    """What stands for an empty prompt: the start of a document."""
+    if tokenizer.bos_token_id is not None:
+        return tokenizer.bos_token_id
+    return tokenizer.eos_token_ids[0] if tokenizer.eos_token_ids else 0

@@ -1,0 +1,56 @@
+"""Several prompts of one request as one stream of events. Knows the engine seam and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+
+from owngpt.types import TokenEvent
+
+MAX_AT_ONCE = 8  # prompts of one request that the engine sees at the same time
+
+Events = AsyncIterator[TokenEvent]
+Submit = Callable[[Sequence[int]], AbstractAsyncContextManager[Events]]
+
+
+def fan_out(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> AbstractAsyncContextManager[Events]:
+    """Submit each prompt; prompt i's choice j comes out with index `i * n + j`. One prompt costs nothing extra."""
+    return submit(prompts[0]) if len(prompts) == 1 else _many(submit, prompts, n)
+
+
+@asynccontextmanager
+async def _many(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> AsyncIterator[Events]:
+    """A few workers take the prompts in order. The first failure ends all; leaving aborts all."""
+    queue: asyncio.Queue[TokenEvent | BaseException | None] = asyncio.Queue(maxsize=256)
+    todo = iter(enumerate(prompts))
+
+    async def work() -> None:
+        try:
+            for number, prompt in todo:
+                async with submit(prompt) as events:
+                    async for event in events:
+                        await queue.put(replace(event, index=number * n + event.index))
+            await queue.put(None)
+        except Exception as error:
+            await queue.put(error)
+
+    workers = [asyncio.create_task(work()) for _ in range(min(MAX_AT_ONCE, len(prompts)))]
+    try:
+        yield _read(queue, len(workers))
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def _read(queue: asyncio.Queue[TokenEvent | BaseException | None], num_workers: int) -> Events:
+    while num_workers:
+        item = await queue.get()
+        if item is None:
+            num_workers -= 1
+        elif isinstance(item, BaseException):
+            raise item
+        else:
+            yield item

@@ -1,0 +1,119 @@
+"""How much the server takes on at once, and what each request cost. No HTTP, no engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from owngpt.errors import InvalidRequest, Overloaded, RequestError, ServiceUnavailable
+from owngpt.service.telemetry import Metrics, RequestRecord
+from owngpt.types import FinishReason, TokenEvent, Usage
+
+
+class Room(NamedTuple):
+    """How many choices the server takes, and how many more it would take now."""
+
+    capacity: int
+    remaining: int
+
+
+class Ticket:
+    """One admitted request: counts what it costs, and tells the metrics when it ends."""
+
+    def __init__(self, operation: str, model: str, num_choices: int) -> None:
+        self._operation = operation
+        self._model = model
+        self._num_choices = num_choices  # of one prompt
+        self._start = time.monotonic()
+        self._first_token: float | None = None
+        self._finish: FinishReason | None = None
+        self.usage = Usage()
+
+    def count(self, event: TokenEvent) -> None:
+        """Add an event's tokens. A prompt is counted once, however many choices it has."""
+        if event.prompt is not None and event.index % self._num_choices == 0:
+            info = event.prompt
+            self.usage += Usage(prompt_tokens=info.num_tokens, cached_tokens=info.num_cached_tokens)
+        if num_tokens := len(event.token_ids):
+            self._first_token = self._first_token or time.monotonic()
+            reasoning = num_tokens if event.is_thinking else 0
+            self.usage += Usage(completion_tokens=num_tokens, reasoning_tokens=reasoning)
+        self._finish = event.finish_reason or self._finish
+
+    def count_prompt(self, num_tokens: int) -> None:
+        """Add tokens that are read and answered with something else than tokens: embeddings."""
+        self.usage += Usage(prompt_tokens=num_tokens)
+
+    def record(self, outcome: str | None = None) -> RequestRecord:
+        """What happened, as the metrics want it."""
+        first = None if self._first_token is None else self._first_token - self._start
+        seconds = time.monotonic() - self._start
+        return RequestRecord(
+            self._operation, self._model, outcome or self._finish or FinishReason.STOP, self.usage, seconds, first
+        )
+
+
+class Limits:
+    """Admits requests while there is room for their choices, and settles each one on any exit."""
+
+    def __init__(self, capacity: int, metrics: Metrics) -> None:
+        self._capacity = capacity
+        self._metrics = metrics
+        self._num_choices = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.is_draining = False
+
+    @property
+    def room(self) -> Room:
+        return Room(self._capacity, max(0, self._capacity - self._num_choices))
+
+    @contextmanager
+    def admit(self, operation: str, model: str, num_choices: int = 1) -> Iterator[Ticket]:
+        """Take room for a request while the context is open.
+
+        Raises `ServiceUnavailable` while draining, `Overloaded` when there is no room, and `InvalidRequest` when
+        there never will be. Leaving tells the metrics how it ended: finished, rejected, failed, or aborted.
+        """
+        self._check(num_choices)
+        ticket = Ticket(operation, model, num_choices)
+        self._metrics.request_started(operation, model)
+        self._take(num_choices)
+        outcome: str | None = None
+        try:
+            yield ticket
+        except RequestError as error:
+            outcome = "error" if error.status >= 500 else "rejected"
+            raise
+        except Exception:
+            outcome = "error"
+            raise
+        except BaseException:  # cancelled, or the generator is closed: the caller left
+            outcome = "abort"
+            raise
+        finally:
+            self._take(-num_choices)
+            self._metrics.request_finished(ticket.record(outcome))
+
+    async def drain(self) -> None:
+        """Admit nothing more; return when everything that was admitted has ended."""
+        self.is_draining = True
+        await self._idle.wait()
+
+    def _check(self, num_choices: int) -> None:
+        if self.is_draining:
+            raise ServiceUnavailable("the server is about to stop; try again in a moment")
+        if num_choices > self._capacity:
+            raise InvalidRequest(f"n is {num_choices}; this server runs at most {self._capacity} at once", param="n")
+        if num_choices > self.room.remaining:
+            raise Overloaded(f"{self._num_choices} generations are in flight; this server takes {self._capacity}")
+
+    def _take(self, num_choices: int) -> None:
+        self._num_choices += num_choices
+        if self._num_choices:
+            self._idle.clear()
+        else:
+            self._idle.set()

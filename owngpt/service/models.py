@@ -1,0 +1,102 @@
+"""Which models are served, and under which names. No HTTP, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from owngpt.engine.client import EmbedderClient, EngineClient
+from owngpt.errors import ConfigError, InvalidRequest, ModelNotFound
+
+if TYPE_CHECKING:
+    from owngpt.text.chat import ChatRenderer
+    from owngpt.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A generative model that is ready."""
+
+    name: str
+    engine: EngineClient
+    tokenizer: Tokenizer
+    chat: ChatRenderer
+    created: int  # Unix seconds: when the checkpoint was written
+    fingerprint: str  # of weights and config: `system_fingerprint` on the wire
+
+
+@dataclass(frozen=True, slots=True)
+class ServedEmbedder:
+    """An embedding model that is ready."""
+
+    name: str
+    embedder: EmbedderClient
+    tokenizer: Tokenizer
+    created: int
+
+
+M = TypeVar("M", ServedModel, ServedEmbedder)
+
+
+class Models:
+    """The loaded models by name and alias. An omitted name means the only loaded model of the kind."""
+
+    def __init__(
+        self, models: Iterable[ServedModel | ServedEmbedder] = (), aliases: Mapping[str, str] | None = None
+    ) -> None:
+        """Raises `ConfigError` for two models of one name, and for an alias of a model that is not loaded."""
+        self._models: dict[str, ServedModel | ServedEmbedder] = {}
+        for model in models:
+            if model.name in self._models:
+                raise ConfigError(f"two models are named {model.name!r}; rename one of the folders")
+            self._models[model.name] = model
+        self._aliases = dict(aliases or {})
+        for alias, name in self._aliases.items():
+            if name not in self._models:
+                raise ConfigError(f"alias {alias!r} stands for {name!r}, which is not loaded; loaded: {self._loaded()}")
+
+    @property
+    def generative(self) -> list[ServedModel]:
+        return [model for model in self._models.values() if isinstance(model, ServedModel)]
+
+    @property
+    def embedders(self) -> list[ServedEmbedder]:
+        return [model for model in self._models.values() if isinstance(model, ServedEmbedder)]
+
+    def listing(self) -> list[tuple[str, ServedModel | ServedEmbedder]]:
+        """Every name on the wire with its model, aliases last."""
+        return [*self._models.items(), *((alias, self._models[name]) for alias, name in self._aliases.items())]
+
+    def get(self, name: str) -> ServedModel | ServedEmbedder:
+        """The model of that name or alias; raises `ModelNotFound`."""
+        model = self._models.get(self._aliases.get(name, name))
+        if model is None:
+            raise ModelNotFound(f"the model {name[:200]!r} does not exist; loaded: {self._loaded()}", param="model")
+        return model
+
+    def generator(self, name: str | None) -> ServedModel:
+        """The generative model to use. Raises `ModelNotFound`, and `InvalidRequest` for a model of another kind."""
+        model = _only(self.generative, "generative") if name is None else self.get(name)
+        if isinstance(model, ServedModel):
+            return model
+        raise InvalidRequest(f"{name!r} is an embedding model; send it to /v1/embeddings", param="model")
+
+    def embedder(self, name: str | None) -> ServedEmbedder:
+        """The embedding model to use; raises like `generator`."""
+        model = _only(self.embedders, "embedding") if name is None else self.get(name)
+        if isinstance(model, ServedEmbedder):
+            return model
+        raise InvalidRequest(f"{name!r} is a generative model; /v1/embeddings needs an embedding model", param="model")
+
+    def _loaded(self) -> str:
+        return ", ".join([*self._models, *self._aliases]) or "none"
+
+
+def _only(models: Sequence[M], kind: str) -> M:
+    if not models:
+        raise ModelNotFound(f"no {kind} model is loaded", param="model")
+    if len(models) > 1:
+        names = ", ".join(model.name for model in models)
+        raise InvalidRequest(f"several {kind} models are loaded; name one of {names}", param="model")
+    return models[0]
