@@ -7,16 +7,16 @@ rotated. `Transformer` reads this and knows no family by name. Both spellings of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from owngpt.errors import CheckpointError
+from owngpt.model import activations
+from owngpt.model.activations import Activation
 from owngpt.model.rope import RopeConfig
-
-Activation = Literal["silu", "gelu", "gelu_tanh"]
+from owngpt.model.values import Values, architecture, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,6 @@ class ModelConfig:
     def from_dict(cls, values: Mapping[str, Any], source: str = "config.json") -> ModelConfig:
         """The content of a config.json -> a config. `source` is what error messages call it."""
         return _Reader.open(values, source).config()
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; `CheckpointError` when there is none, or something else."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} holds a {type(values).__name__}; expected an object")
-    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,35 +139,26 @@ _COMMON: Mapping[str, Any] = {
     "hidden_act": "silu",
     "max_window_layers": 28,
 }
-_ACTIVATIONS: Mapping[str, Activation] = {
-    "silu": "silu",
-    "swish": "silu",
-    "gelu": "gelu",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu_new": "gelu_tanh",
-}
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    """One config.json with its family's defaults; every value it hands out has been checked."""
+class _Reader(Values):
+    """One config.json with its family's defaults."""
 
-    values: Mapping[str, Any]
-    source: str
     architecture: str
     family: _Family
 
     @classmethod
     def open(cls, values: Mapping[str, Any], source: str) -> _Reader:
-        architecture = _architecture(values, source)
-        family = FAMILIES[architecture]
+        name = _known_architecture(values, source)
+        family = FAMILIES[name]
         if values.get("quantization_config") is not None:
             raise CheckpointError(f"{source}: quantized weights are not supported; take the bf16 or fp32 checkpoint")
         text = values.get("text_config")
         if isinstance(text, dict):  # a multimodal checkpoint: its text part is the decoder
             values = {"tie_word_embeddings": values.get("tie_word_embeddings"), **text}
         given = {key: value for key, value in values.items() if value is not None or key in _NONE_MEANS_OFF}
-        return cls({**_COMMON, **family.defaults, **given}, source, architecture, family)
+        return cls({**_COMMON, **family.defaults, **given}, source, name, family)
 
     def config(self) -> ModelConfig:
         num_heads = self.integer("num_attention_heads")
@@ -230,9 +210,12 @@ class _Reader:
             for kind, rotates in zip(kinds, has_rope, strict=True)
         )
 
+    def num_layers(self) -> int:
+        return self.integer("num_hidden_layers", maximum=1024)
+
     def layer_kinds(self) -> list[str]:
         """`sliding_attention` or `full_attention`, per layer."""
-        count = self.integer("num_hidden_layers")
+        count = self.num_layers()
         if self.architecture == "MistralForCausalLM":
             return ["sliding_attention"] * count
         given = self.values.get("layer_types")
@@ -255,7 +238,7 @@ class _Reader:
         return "sliding_attention" if is_sliding else "full_attention"
 
     def has_rope(self) -> list[bool]:
-        count = self.integer("num_hidden_layers")
+        count = self.num_layers()
         if self.architecture != "SmolLM3ForCausalLM":
             return [True] * count
         given = self.values.get("no_rope_layers")  # despite its name, 1 is a layer with rotary positions
@@ -273,7 +256,7 @@ class _Reader:
         values.setdefault("original_max_position_embeddings", self.values["max_position_embeddings"])
         try:
             return RopeConfig.from_dict(values, max_position=self.integer("max_position_embeddings"))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, ArithmeticError) as error:
             raise CheckpointError(f"{self.source}: rope parameters {values} are not supported: {error}") from error
 
     def rope_values(self, kind: str) -> Mapping[str, Any]:
@@ -288,10 +271,9 @@ class _Reader:
         return {**new, **self.mapping("rope_scaling")}
 
     def activation(self) -> Activation:
-        name = self.values.get("hidden_activation", self.values["hidden_act"])
-        if not isinstance(name, str) or name not in _ACTIVATIONS:
-            raise self.error("hidden_act", f"{name!r} is not supported; known: {', '.join(_ACTIVATIONS)}")
-        return _ACTIVATIONS[name]
+        key = "hidden_activation" if "hidden_activation" in self.values else "hidden_act"
+        name: Activation = self.choice(key, activations.NAMES)
+        return name
 
     def logit_softcap(self) -> float | None:
         if self.values.get("attn_logit_softcapping") is not None:
@@ -300,46 +282,13 @@ class _Reader:
             raise self.error("use_bidirectional_attention", "only causal decoders are supported")
         return None if self.values.get("final_logit_softcapping") is None else self.number("final_logit_softcapping")
 
-    def integer(self, key: str, default: int | None = None, minimum: int = 1) -> int:
-        value = self.values.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise self.error(key, f"{value!r} is not a whole number of at least {minimum}")
-        return value
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value = self.values.get(key, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-            raise self.error(key, f"{value!r} is not a positive number")
-        return float(value)
-
-    def flag(self, key: str) -> bool:
-        value = self.values.get(key, False)
-        if not isinstance(value, bool):
-            raise self.error(key, f"{value!r} is not true or false")
-        return value
-
-    def mapping(self, key: str) -> Mapping[str, Any]:
-        value = self.values.get(key, {})
-        if not isinstance(value, dict):
-            raise self.error(key, f"{value!r} is not an object")
-        return value
-
-    def error(self, key: str, reason: str) -> CheckpointError:
-        return CheckpointError(f"{self.source}: {key}: {reason}")
-
 
 _NONE_MEANS_OFF = frozenset({"sliding_window"})  # elsewhere null means: take the default
 
 
-def _architecture(values: Mapping[str, Any], source: str) -> str:
-    named = values.get("architectures")
-    model_type = values.get("model_type")
-    if isinstance(named, list) and named:
-        name = str(named[0])
-    elif isinstance(model_type, str):
-        name = _BY_MODEL_TYPE.get(model_type, model_type)
-    else:
-        raise CheckpointError(f"{source} names no architecture: it has neither `architectures` nor `model_type`")
+def _known_architecture(values: Mapping[str, Any], source: str) -> str:
+    name = architecture(values, source)
+    name = _BY_MODEL_TYPE.get(name, name)
     if name not in FAMILIES:
         raise CheckpointError(f"{source}: architecture {name} is not supported; supported: {', '.join(FAMILIES)}")
     return name

@@ -6,22 +6,14 @@ D head dimension, N rows that logits are asked for, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from owngpt.model import activations
 from owngpt.model.attention import Attention
-from owngpt.model.config import Activation, ModelConfig
+from owngpt.model.config import ModelConfig
 from owngpt.model.rope import RopeConfig, RopeTable
-
-_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    "silu": F.silu,
-    "gelu": F.gelu,
-    "gelu_tanh": partial(F.gelu, approximate="tanh"),
-}
 
 
 class Transformer(nn.Module):
@@ -142,7 +134,7 @@ class MLP(nn.Module):
         self.gate_proj = linear(config.hidden_size, config.intermediate_size, has_bias=config.has_mlp_bias)
         self.up_proj = linear(config.hidden_size, config.intermediate_size, has_bias=config.has_mlp_bias)
         self.down_proj = linear(config.intermediate_size, config.hidden_size, has_bias=config.has_mlp_bias)
-        self.activation = _ACTIVATIONS[config.activation]
+        self.activation = activations.FUNCTIONS[config.activation]
 
     def forward(self, x_TE: Tensor) -> Tensor:
         y_TE: Tensor = self.down_proj(self.activation(self.gate_proj(x_TE)) * self.up_proj(x_TE))

@@ -15,8 +15,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from owngpt.errors import CheckpointError
-from owngpt.model.config import ModelConfig, read_json
+from owngpt.model.config import ModelConfig
 from owngpt.model.transformer import Transformer
+from owngpt.model.values import read_json
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -42,13 +43,15 @@ def load_model(
     `dtype`: fp32, bf16, or auto: what the checkpoint has (fp16 becomes fp32). `random_weights` needs config.json
     only and always makes the same ones. `CheckpointError` names the file or the tensor that is wrong.
     """
+    chosen = parse_dtype(dtype)
     config = ModelConfig.from_folder(folder)
     with torch.device("meta"):
         model = Transformer(config)
     if random_weights:
-        _fill(model, _random_dtype(folder, dtype))
+        model.to(chosen or _named_dtype(folder)).to_empty(device="cpu")
+        model.init_weights()
     else:
-        _read(model, folder, dtype, progress)
+        _read(model, folder, chosen, progress)
     return model.eval().requires_grad_(False)
 
 
@@ -76,29 +79,28 @@ class StoredTensor(NamedTuple):
         return torch.Size(self.shape).numel() * _FLOATS[self.dtype].itemsize
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a folder. `CheckpointError` when one that its index lists is missing."""
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if not (folder / INDEX).is_file():
+        raise CheckpointError(f"{folder} has neither {SINGLE} nor {INDEX}; weights are read from safetensors only")
+    weight_map = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(_is_plain_name(name) for name in weight_map.values()):
+        raise CheckpointError(f"{folder / INDEX} has no weight_map from tensor names to file names")
+    files = [folder / name for name in sorted(set(weight_map.values()))]
+    for file in files:
+        if not file.is_file():
+            raise CheckpointError(f"{file} is missing; {INDEX} lists it")
+    return files
+
+
 def read_index(folder: Path) -> dict[str, StoredTensor]:
     """Name -> place of every tensor of a folder. Reads the headers only; a truncated file is found here."""
-    return {tensor.name: tensor for file in _weight_files(folder) for tensor in _read_header(file)}
+    return {tensor.name: tensor for file in weight_files(folder) for tensor in _read_header(file)}
 
 
-def read_tensors(tensors: Iterable[StoredTensor]) -> Iterator[tuple[StoredTensor, Tensor]]:
-    """Each tensor as a view of its mapped file, file by file."""
-    by_file: dict[Path, list[StoredTensor]] = {}
-    for tensor in tensors:
-        by_file.setdefault(tensor.file, []).append(tensor)
-    for file, members in by_file.items():
-        with _open(file) as opened:
-            for tensor in members:
-                yield tensor, opened.get_tensor(tensor.name)
-
-
-def assign(module: nn.Module, name: str, value: Tensor) -> None:
-    """Replace the parameter called `name` (dotted) by `value`, without a copy."""
-    owner_name, _, leaf = name.rpartition(".")
-    setattr(module.get_submodule(owner_name), leaf, nn.Parameter(value, requires_grad=False))
-
-
-def match(
+def find_tensors(
     module: nn.Module, stored: Mapping[str, StoredTensor], stored_name: Callable[[str], str], folder: Path
 ) -> dict[str, StoredTensor]:
     """Parameter name -> its tensor. `CheckpointError` names the first that is missing or has another shape."""
@@ -120,19 +122,48 @@ def match(
     return found
 
 
-def _read(model: Transformer, folder: Path, dtype: torch.dtype | str, progress: Progress | None) -> None:
-    stored = {name: tensor for name, tensor in read_index(folder).items() if not name.endswith(_IGNORED)}
-    stored_name = _naming(stored, folder)
-    found = match(model, stored, stored_name, folder)
-    _refuse_extra(model, stored, found, stored_name)
-    target = parse_dtype(dtype) or _auto(found["embed_tokens.weight"])
+def fill(
+    module: nn.Module,
+    found: Mapping[str, StoredTensor],
+    dtype: torch.dtype,
+    progress: Progress | None = None,
+) -> None:
+    """Give every parameter its tensor: a view of the mapped file, or a copy where the dtype changes."""
     names = {tensor.name: name for name, tensor in found.items()}
     done, total = 0, sum(tensor.num_bytes for tensor in found.values())
-    for tensor, value in read_tensors(found.values()):
-        assign(model, names[tensor.name], value.to(target))
+    for tensor, value in _mapped(found.values()):
+        _assign(module, names[tensor.name], value.to(dtype))
         done += tensor.num_bytes
         if progress is not None:
             progress(done, total)
+
+
+def auto_dtype(tensor: StoredTensor) -> torch.dtype:
+    """What a checkpoint is computed in by default: bf16 stays, everything else becomes float32."""
+    return torch.bfloat16 if tensor.dtype == "BF16" else torch.float32
+
+
+def _mapped(tensors: Iterable[StoredTensor]) -> Iterator[tuple[StoredTensor, Tensor]]:
+    by_file: dict[Path, list[StoredTensor]] = {}
+    for tensor in tensors:
+        by_file.setdefault(tensor.file, []).append(tensor)
+    for file, members in by_file.items():
+        with _open(file) as opened:
+            for tensor in members:
+                yield tensor, opened.get_tensor(tensor.name)
+
+
+def _assign(module: nn.Module, name: str, value: Tensor) -> None:
+    owner_name, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(owner_name), leaf, nn.Parameter(value, requires_grad=False))
+
+
+def _read(model: Transformer, folder: Path, dtype: torch.dtype | None, progress: Progress | None) -> None:
+    stored = {name: tensor for name, tensor in read_index(folder).items() if not name.endswith(_IGNORED)}
+    stored_name = _naming(stored, folder)
+    found = find_tensors(model, stored, stored_name, folder)
+    _refuse_extra(model, found, stored, stored_name("layers."))
+    fill(model, found, dtype or auto_dtype(found["embed_tokens.weight"]), progress)
 
 
 def _naming(stored: Mapping[str, StoredTensor], folder: Path) -> Callable[[str], str]:
@@ -145,50 +176,22 @@ def _naming(stored: Mapping[str, StoredTensor], folder: Path) -> Callable[[str],
 
 
 def _refuse_extra(
-    model: Transformer,
-    stored: Mapping[str, StoredTensor],
-    found: Mapping[str, StoredTensor],
-    stored_name: Callable[[str], str],
+    model: Transformer, found: Mapping[str, StoredTensor], stored: Mapping[str, StoredTensor], prefix: str
 ) -> None:
-    """A tensor of the decoder that nobody asked for means that it is not the decoder we think it is."""
+    """A tensor of a layer that nobody asked for means that this is not the decoder we think it is."""
     used = {tensor.name for tensor in found.values()}
-    layers = stored_name("layers.")
     for name, tensor in stored.items():
-        if name.startswith(layers) and name not in used:
+        if name.startswith(prefix) and name not in used:
             raise CheckpointError(
                 f"{tensor.file}: tensor {name} has no place in {model.config.architecture} "
                 f"with {model.config.num_layers} layers, as config.json describes it"
             )
 
 
-def _fill(model: Transformer, dtype: torch.dtype) -> None:
-    model.to(dtype).to_empty(device="cpu")
-    model.init_weights()
-
-
-def _random_dtype(folder: Path, dtype: torch.dtype | str) -> torch.dtype:
+def _named_dtype(folder: Path) -> torch.dtype:
     values = read_json(folder / "config.json")
-    named = str(values.get("dtype") or values.get("torch_dtype"))
-    return parse_dtype(dtype) or (torch.bfloat16 if named == "bfloat16" else torch.float32)
-
-
-def _auto(tensor: StoredTensor) -> torch.dtype:
-    return torch.bfloat16 if tensor.dtype == "BF16" else torch.float32
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    if (folder / SINGLE).is_file():
-        return [folder / SINGLE]
-    if not (folder / INDEX).is_file():
-        raise CheckpointError(f"{folder} has neither {SINGLE} nor {INDEX}; weights are read from safetensors only")
-    weight_map = read_json(folder / INDEX).get("weight_map")
-    if not isinstance(weight_map, dict) or not all(_is_plain_name(name) for name in weight_map.values()):
-        raise CheckpointError(f"{folder / INDEX} has no weight_map from tensor names to file names")
-    files = [folder / name for name in sorted(set(weight_map.values()))]
-    for file in files:
-        if not file.is_file():
-            raise CheckpointError(f"{file} is missing; {INDEX} lists it")
-    return files
+    name = values.get("dtype") or values.get("torch_dtype")
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
 
 
 def _is_plain_name(name: Any) -> bool:

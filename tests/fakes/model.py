@@ -96,3 +96,25 @@ def edit_config(folder: Path, **changes: Any) -> None:
     path = folder / "config.json"
     values = {**json.loads(path.read_text()), **changes}
     path.write_text(json.dumps({key: value for key, value in values.items() if value is not ...}))
+
+
+def encoder_checkpoint(folder: Path, model_type: str, pooling: str | None) -> Path:
+    """A small random encoder, with sentence-transformers' files where `pooling` is given; -> its folder."""
+    from transformers import AutoConfig, AutoModel
+
+    torch.manual_seed(0)
+    shape = {"vocab_size": 100, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    config = AutoConfig.for_model(
+        model_type, **shape, num_attention_heads=4, max_position_embeddings=64, initializer_range=0.2
+    )
+    AutoModel.from_config(config).save_pretrained(folder)
+    if pooling is not None:
+        (folder / "1_Pooling").mkdir()
+        (folder / "1_Pooling" / "config.json").write_text(json.dumps({f"pooling_mode_{_POOLING_KEYS[pooling]}": True}))
+        modules = [{"type": f"sentence_transformers.models.{name}", "path": path} for name, path in _MODULES.items()]
+        (folder / "modules.json").write_text(json.dumps(modules))
+    return folder
+
+
+_POOLING_KEYS = {"cls": "cls_token", "mean": "mean_tokens"}
+_MODULES = {"Transformer": "", "Pooling": "1_Pooling"}
