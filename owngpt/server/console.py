@@ -1,4 +1,4 @@
-"""The console's own files, read once: the only thing besides /health and /ready that needs no key, for it holds no data.
+"""The console's own files, read once: besides the probes the only thing that needs no key, for it holds no data.
 
 The pages may run nothing but these files: no inline script, no other origin, no frame around them.
 """
