@@ -59,11 +59,11 @@ class Matcher:
         return node, None
 
     def find_all(self, text: str) -> Iterator[Match]:
-        """Matches from left to right that do not overlap."""
+        """Matches from left to right, each beginning after the one before it begins."""
         position = 0
         while (match := self.scan(text, self.root, position)[1]) is not None:
             yield match
-            position = match.end
+            position = match.end - len(match.string) + 1
 
     def _add(self, string: str) -> None:
         node = self.root

@@ -34,9 +34,9 @@ def test_finds_what_ends_first_however_the_text_is_cut(text: str, strings: list[
         assert node.depth == max(begins, default=0)
 
 
-def test_find_all_does_not_overlap() -> None:
-    found = list(Matcher(["aa", "b"]).find_all("aaab-b"))
-    assert [(m.string, m.end) for m in found] == [("aa", 2), ("b", 4), ("b", 6)]
+def test_find_all_also_finds_what_overlaps() -> None:
+    found = list(Matcher(["<a>", ">b<"]).find_all("<a>b<-<a>"))
+    assert [(m.string, m.end) for m in found] == [("<a>", 3), (">b<", 5), ("<a>", 9)]
 
 
 def test_many_strings_cost_no_more_than_few() -> None:
