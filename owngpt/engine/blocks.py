@@ -37,6 +37,10 @@ class BlockPool:
         """Blocks that `allocate` could hand out."""
         return len(self._free) + len(self._idle)
 
+    def is_shared(self, block: int) -> bool:
+        """Whether it has more than one holder."""
+        return self._ref_counts[block] > 1
+
     def allocate(self, count: int) -> list[int]:
         """`count` blocks, each with one reference; the caller has checked `num_available`."""
         assert count <= self.num_available, f"{count} blocks asked for, {self.num_available} available"

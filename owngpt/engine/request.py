@@ -31,6 +31,7 @@ class Sample(NamedTuple):
     token_id: int = -1
     logprob: TokenLogprob | None = None
     error: str | None = None
+    is_broken: bool = False  # the model's numbers are not finite, so what it cached is not to be trusted
 
 
 @dataclass(eq=False)
@@ -47,6 +48,7 @@ class Request:
     sampling: SamplingParams
     detokenizer: Detokenizer
     thinking_detokenizer: Detokenizer
+    request_id: str = ""  # for logs
     index: int = 0  # which of the n choices
     seed: int = 0
     namespace: str | None = None  # where blocks are shared; None: nowhere
@@ -73,6 +75,10 @@ class Request:
         """Tokens whose keys and values are still to be computed; 1 while it decodes."""
         return len(self.token_ids) - self.num_computed_tokens
 
+    @property
+    def is_full(self) -> bool:
+        return len(self.token_ids) >= self.max_total_tokens
+
     @cached_property
     def prompt_set(self) -> frozenset[int]:
         """The distinct tokens of the prompt."""
@@ -87,6 +93,11 @@ class Request:
     def is_constrained(self) -> bool:
         """Whether the grammar decides about the next token (it sleeps while the model thinks)."""
         return self.matcher is not None and not self.thinking.is_inside
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the grammar has been followed to its end."""
+        return self.matcher is not None and not self.thinking.is_inside and self.matcher.is_stopped()
 
     def append(self, token_id: int) -> None:
         """The next output token."""

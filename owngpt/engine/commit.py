@@ -1,0 +1,79 @@
+"""What a sampled token means for its request: thinking, grammar, end, text; and the event that its client gets.
+
+End tokens and stop tokens end a choice and are not delivered, so they do not count as completion tokens. The token
+that completes a stop string is delivered (it was generated); the text ends before the string.
+"""
+
+from __future__ import annotations
+
+from owngpt.engine.request import Request, Sample
+from owngpt.text.detokenize import Delta
+from owngpt.types import FinishReason, PromptInfo, TokenEvent
+
+
+def commit(request: Request, sample: Sample) -> TokenEvent:
+    """Take one token into the request."""
+    if request.is_full:  # max_tokens is 0: only the prompt was wanted
+        return finish(request, FinishReason.LENGTH)
+    if sample.error is not None:
+        return finish(request, FinishReason.ERROR, sample.error)
+    if sample.token_id in request.end_ids:
+        return finish(request, FinishReason.STOP)
+    is_thinking = request.thinking.push(sample.token_id)
+    if request.matcher is not None and not is_thinking and not request.matcher.consume_token(sample.token_id):
+        return finish(request, FinishReason.ERROR, f"the grammar failed: {request.matcher.get_error().strip()}")
+    request.append(sample.token_id)
+    return _token_event(request, sample, is_thinking)
+
+
+def finish(request: Request, reason: FinishReason, error: str | None = None) -> TokenEvent:
+    """The end without another token."""
+    return TokenEvent(
+        index=request.index,
+        text=_rest(request),
+        is_thinking=request.thinking.is_inside,
+        prompt=_announce(request),
+        finish_reason=reason,
+        error=error,
+    )
+
+
+def _token_event(request: Request, sample: Sample, is_thinking: bool) -> TokenEvent:
+    delta = _text(request, sample.token_id, is_thinking)
+    reason = _reason(request, delta)
+    return TokenEvent(
+        index=request.index,
+        token_ids=(sample.token_id,),
+        text=delta.text if reason is None or delta.stop is not None else delta.text + _rest(request),
+        logprobs=None if sample.logprob is None else (sample.logprob,),
+        is_thinking=is_thinking,
+        prompt=_announce(request),
+        finish_reason=reason,
+        stop=delta.stop,
+    )
+
+
+def _reason(request: Request, delta: Delta) -> FinishReason | None:
+    if delta.stop is not None or request.is_complete:
+        return FinishReason.STOP
+    return FinishReason.LENGTH if request.is_full else None
+
+
+def _text(request: Request, token_id: int, is_thinking: bool) -> Delta:
+    """Thinking and answer are two texts: stop strings look at the answer only, and no event mixes them."""
+    if not is_thinking:
+        return request.detokenizer.push(token_id)
+    text = request.thinking_detokenizer.push(token_id).text
+    return Delta(text if request.thinking.is_inside else text + request.thinking_detokenizer.flush())
+
+
+def _rest(request: Request) -> str:
+    return (request.thinking_detokenizer if request.thinking.is_inside else request.detokenizer).flush()
+
+
+def _announce(request: Request) -> PromptInfo | None:
+    """The first event tells what is known of the prompt."""
+    if request.is_announced:
+        return None
+    request.is_announced = True
+    return request.prompt_info

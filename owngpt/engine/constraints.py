@@ -1,0 +1,136 @@
+"""Constraints: grammar -> matcher (off the engine's thread, with limits), matchers -> allowed tokens of a step.
+
+Never fails open: a matcher in error allows end tokens, says llguidance, so its error is asked for after every call.
+Shapes: N rows of a step, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import llguidance
+import numpy as np
+import torch
+from torch import Tensor
+
+from owngpt.engine.request import Request
+from owngpt.errors import InvalidRequest
+from owngpt.text.tokenizer import Tokenizer
+from owngpt.types import Constraint
+
+MAX_GRAMMAR_CHARS = 1_000_000
+COMPILE_SECONDS = 10.0
+_MAX_MESSAGE_CHARS = 600
+_CACHED_GRAMMARS = 32
+
+
+class ConstraintCompiler:
+    """Compiles grammars in two threads of its own; keeps the last ones, since clients repeat their schemas."""
+
+    def __init__(self, tokenizer: Tokenizer, seconds: float = COMPILE_SECONDS) -> None:
+        self._tokenizer = tokenizer
+        self._seconds = seconds
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="owngpt-grammar")
+        self._compiled: OrderedDict[str, llguidance.LLMatcher] = OrderedDict()
+
+    async def compile(self, constraint: Constraint) -> llguidance.LLMatcher:
+        """A matcher of one's own. `InvalidRequest` (param as the constraint says) if the grammar cannot be enforced."""
+        if len(constraint.grammar) > MAX_GRAMMAR_CHARS:
+            raise _refused(constraint, f"it has {len(constraint.grammar)} characters; at most {MAX_GRAMMAR_CHARS}")
+        matcher = self._compiled.get(constraint.grammar) or await self._compile(constraint)
+        self._remember(constraint.grammar, matcher)
+        return matcher.deep_copy()
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _compile(self, constraint: Constraint) -> llguidance.LLMatcher:
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._threads, _compile, self._tokenizer, constraint.grammar)
+        try:
+            matcher = await asyncio.wait_for(work, self._seconds)
+        except TimeoutError as error:
+            raise _refused(constraint, f"it takes more than {self._seconds:g} s to compile; simplify it") from error
+        if matcher.is_error():
+            raise _refused(constraint, matcher.get_error().strip()[:_MAX_MESSAGE_CHARS])
+        return matcher
+
+    def _remember(self, grammar: str, matcher: llguidance.LLMatcher) -> None:
+        self._compiled[grammar] = matcher
+        self._compiled.move_to_end(grammar)
+        if len(self._compiled) > _CACHED_GRAMMARS:
+            self._compiled.popitem(last=False)
+
+
+class TokenMask:
+    """Forbids, in the logits of a step, what the grammars do not allow. Its bits are allocated once."""
+
+    def __init__(self, tokenizer: Tokenizer, max_rows: int) -> None:
+        self._vocab_size = tokenizer.vocab_size
+        self._eos_ids = list(tokenizer.eos_token_ids)
+        self._words = np.zeros((max_rows, (self._vocab_size + 31) // 32), np.uint32)
+
+    def apply(self, logits_NV: Tensor, requests: Sequence[Request]) -> dict[int, str]:
+        """Set the logits of forbidden tokens to -inf, in place. Returns what went wrong, by row."""
+        rows = [row for row, request in enumerate(requests) if request.matcher is not None]
+        for i, row in enumerate(rows):
+            self._fill(self._words[i], requests[row])
+        bits = np.unpackbits(self._words[: len(rows)].view(np.uint8), -1, self._vocab_size, "little")
+        allowed_RV = torch.from_numpy(bits).view(torch.bool)
+        for i, row in enumerate(rows):
+            self._allow_marks(allowed_RV[i], requests[row])
+        logits_NV[rows] = logits_NV[rows].masked_fill(~allowed_RV, -torch.inf)
+        is_possible = allowed_RV.any(-1).tolist()
+        return {row: _problem(requests[row]) for i, row in enumerate(rows) if not is_possible[i]}
+
+    def _fill(self, words: np.ndarray[tuple[int], np.dtype[np.uint32]], request: Request) -> None:
+        """The grammar's mask; everything while it sleeps; nothing when it fails."""
+        assert request.matcher is not None
+        if request.is_constrained:
+            request.matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
+        else:
+            words[:] = 0xFFFFFFFF
+        if request.matcher.is_error():
+            words[:] = 0
+
+    def _allow_marks(self, allowed_V: Tensor, request: Request) -> None:
+        """End tokens only where the grammar can end, and the mark that begins thinking where it may begin."""
+        assert request.matcher is not None
+        if request.matcher.is_error():
+            return
+        allowed_V[self._eos_ids] = request.is_constrained and request.matcher.is_accepting()
+        if request.thinking.start_id is not None:
+            allowed_V[request.thinking.start_id] = True
+
+
+def _compile(tokenizer: Tokenizer, grammar: str) -> llguidance.LLMatcher:
+    """A matcher, perhaps in error. The first mask is part of it: only then is an impossible grammar noticed."""
+    matcher = llguidance.LLMatcher(tokenizer.llg, grammar, log_level=0, limits=_limits())
+    if not matcher.is_error():
+        matcher.compute_bitmask()
+    return matcher
+
+
+def _limits() -> llguidance.LLParserLimits:
+    """What one grammar may cost: about 20 ms per step, some tens of megabytes."""
+    return llguidance.LLParserLimits(
+        initial_lexer_fuel=2_000_000,
+        step_lexer_fuel=200_000,
+        step_max_items=50_000,
+        max_lexer_states=30_000,
+        max_grammar_size=200_000,
+        verbose_errors=False,
+    )
+
+
+def _refused(constraint: Constraint, reason: str) -> InvalidRequest:
+    return InvalidRequest(f"The grammar cannot be enforced: {reason}", param=constraint.param, code="invalid_grammar")
+
+
+def _problem(request: Request) -> str:
+    assert request.matcher is not None
+    reason = request.matcher.get_error().strip()[:_MAX_MESSAGE_CHARS] or "no token of this vocabulary fits it here"
+    return f"the grammar cannot be followed any further: {reason}"

@@ -1,0 +1,292 @@
+"""The engine. `EngineCore.step` is all of it in a paragraph: schedule, run, sample, commit.
+
+`ThreadEngine` gives the core a thread, and carries requests to it and events back to the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from time import perf_counter
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from owngpt.config import EngineConfig
+from owngpt.engine.batch import ForwardBatch
+from owngpt.engine.client import EngineStats
+from owngpt.engine.commit import commit, finish
+from owngpt.engine.constraints import ConstraintCompiler
+from owngpt.engine.logprobs import token_logprobs
+from owngpt.engine.memory import plan_kv
+from owngpt.engine.request import Request, Sample
+from owngpt.engine.runner import ModelRunner
+from owngpt.engine.sampler import Sampler
+from owngpt.engine.scheduler import Chunk, Scheduler
+from owngpt.engine.stats import Counters
+from owngpt.engine.stream import Admission, Stream
+from owngpt.engine.submission import Submissions
+from owngpt.errors import EngineFailed, ServiceUnavailable
+from owngpt.model.attention import KVCache
+from owngpt.model.transformer import Transformer
+from owngpt.text.tokenizer import Tokenizer
+from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent
+
+logger = logging.getLogger(__name__)
+
+_PROMPT_LOGPROB_ROWS = 64  # logits of a whole chunk would be hundreds of megabytes with a large vocabulary
+
+
+class Outcome(NamedTuple):
+    """News of one request, for its client."""
+
+    request: Request
+    event: TokenEvent
+
+
+class EngineCore:
+    """Used by one thread at a time. Raises `ConfigError` where the KV memory holds no block."""
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer, config: EngineConfig) -> None:
+        plan = plan_kv(config, model.config.max_position, KVCache.bytes_per_token(model.config, model.dtype))
+        self.max_model_len = plan.max_model_len
+        self.tokenizer = tokenizer
+        self.scheduler = Scheduler(plan.num_blocks, config.block_size, config.max_batch_tokens, config.max_running)
+        self.runner = ModelRunner(model, plan.num_blocks, config.block_size)
+        self.sampler = Sampler(tokenizer, self.scheduler.max_running)
+        self.counters = Counters()
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.scheduler.running or self.scheduler.waiting)
+
+    def add(self, request: Request) -> None:
+        self.scheduler.add(request)
+
+    def abort(self, request: Request) -> None:
+        """Its client left: its blocks are free now. Harmless when it has ended."""
+        self.scheduler.remove(request)
+
+    def step(self) -> list[Outcome]:
+        """Compute one batch; what it means for each request that got a token."""
+        begin = perf_counter()
+        chunks = self.scheduler.schedule()
+        assert chunks, "there is work, and the scheduler found none"
+        batch = ForwardBatch.build(chunks, self.scheduler.block_size)
+        hidden_TE = self.runner.forward(batch)
+        self._score_prompts(chunks, hidden_TE)
+        samples = self.sampler.sample(self.runner.logits(hidden_TE[batch.last_rows_N]), batch.sampled)
+        self.scheduler.commit(chunks)
+        outcomes = [self._commit(request, sample) for request, sample in zip(batch.sampled, samples, strict=True)]
+        self.counters.steps += 1
+        self.counters.step_seconds += perf_counter() - begin
+        return outcomes
+
+    def fail_running(self) -> list[Request]:
+        """A step has raised: take out all that took part in it. Raises AssertionError if the books are wrong."""
+        failed = list(self.scheduler.running)
+        for request in failed:
+            self.scheduler.remove(request)
+        self.scheduler.check_integrity()
+        return failed
+
+    def stats(self) -> EngineStats:
+        return self.counters.read(self.scheduler)
+
+    def close(self) -> None:
+        """Free the KV memory."""
+        self.runner.close()
+
+    def _commit(self, request: Request, sample: Sample) -> Outcome:
+        try:
+            event = commit(request, sample)
+        except Exception as error:  # one request's text or grammar must not fail the others
+            logger.exception("request %s: a token could not be taken in", request.request_id)
+            event = finish(request, FinishReason.ERROR, f"{type(error).__name__} in the engine")
+        if sample.is_broken:
+            self._quarantine(request)
+        if event.finish_reason is not None:
+            self.scheduler.remove(request)
+        self.counters.count(event)
+        return Outcome(request, event)
+
+    def _quarantine(self, request: Request) -> None:
+        """What it cached may be NaN: share none of it, and leave nothing of it for the next owner of its blocks."""
+        self.scheduler.cache.discard(request.block_table)
+        pool = self.scheduler.pool
+        self.runner.clear([block for block in request.block_table if not pool.is_shared(block)])
+
+    def _score_prompts(self, chunks: list[Chunk], hidden_TE: Tensor) -> None:
+        row = 0
+        for chunk in chunks:
+            if chunk.request.sampling.prompt_logprobs is not None:
+                self._score_prompt(chunk, hidden_TE[row : row + chunk.end - chunk.start])
+            row += chunk.end - chunk.start
+
+    def _score_prompt(self, chunk: Chunk, hidden_TE: Tensor) -> None:
+        """Log-probabilities of the prompt tokens that this chunk predicts; those known from before are kept."""
+        request = chunk.request
+        found = request.prompt_logprobs
+        if not found:
+            found.append(None)
+        end = min(chunk.end, request.num_prompt_tokens - 1)
+        for start in range(max(chunk.start, len(found) - 1), end, _PROMPT_LOGPROB_ROWS):
+            targets = request.token_ids[start + 1 : min(start + _PROMPT_LOGPROB_ROWS, end) + 1]
+            first = start - chunk.start
+            logits = self.runner.logits(hidden_TE[first : first + len(targets)])[:, : self.tokenizer.vocab_size]
+            num_top = [request.sampling.prompt_logprobs or 0] * len(targets)
+            found += token_logprobs(logits, targets, num_top, self.tokenizer)
+
+
+class ThreadEngine:
+    """An `EngineClient` whose compute is a thread of this process. Use it from one event loop.
+
+    `keep` are special tokens that stay in the text (a family's tool-call marks).
+    """
+
+    def __init__(
+        self, model: Transformer, tokenizer: Tokenizer, config: EngineConfig, *, keep: frozenset[int] = frozenset()
+    ) -> None:
+        self._core = EngineCore(model, tokenizer, config)
+        self._submissions = Submissions(
+            tokenizer, keep, self._core.max_model_len, config.max_queue, is_shared=config.prefix_cache
+        )
+        self._compiler = ConstraintCompiler(tokenizer)
+        self._admission = Admission(config.max_running + config.max_queue)
+        self._wake = threading.Condition()  # guards the four below
+        self._arrivals: list[tuple[Request, Stream]] = []
+        self._departures: list[Request] = []
+        self._is_closing = False
+        self._failure: str | None = None  # why nothing more is taken
+        self._streams: dict[Request, Stream] = {}  # the thread's own
+        self._thread = threading.Thread(target=self._run, args=(config.threads,), name="owngpt-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def max_model_len(self) -> int:
+        """Prompt plus completion, in tokens."""
+        return self._core.max_model_len
+
+    @asynccontextmanager
+    async def submit(
+        self,
+        prompt: Sequence[int],
+        sampling: SamplingParams,
+        *,
+        constraint: Constraint | None = None,
+        namespace: str = "",
+        request_id: str = "",
+    ) -> AsyncIterator[AsyncIterator[TokenEvent]]:
+        """See `EngineClient.submit`."""
+        self._submissions.check(prompt, sampling)
+        with self._admission.enter(sampling.n) as stream:
+            matcher = None if constraint is None else await self._compiler.compile(constraint)
+            requests = self._submissions.requests(prompt, sampling, matcher, namespace, request_id)
+            self._post(arrivals=[(request, stream) for request in requests])
+            try:
+                yield stream.events()
+            finally:
+                if stream.num_open:
+                    self._post(departures=requests)
+
+    def stats(self) -> EngineStats:
+        """Counters and gauges now."""
+        stats = self._core.stats()
+        return replace(stats, num_waiting=stats.num_waiting + len(self._arrivals))
+
+    async def drain(self) -> None:
+        """Accept nothing new; return when all running requests have ended."""
+        await self._admission.drain()
+
+    def close(self) -> None:
+        """Abort what runs (its clients get `EngineFailed`), stop the thread, free the memory. Idempotent."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._compiler.close()
+        self._core.close()
+
+    def _post(self, arrivals: Iterable[tuple[Request, Stream]] = (), departures: Iterable[Request] = ()) -> None:
+        with self._wake:
+            if self._failure is not None and arrivals:
+                raise ServiceUnavailable(self._failure) if self._is_closing else EngineFailed(self._failure)
+            self._arrivals += arrivals
+            self._departures += departures
+            self._wake.notify()
+
+    def _run(self, num_threads: int | None) -> None:
+        """The thread. Whatever happens, every request gets an answer."""
+        failure = "the engine has died; see the server's log"
+        try:
+            if num_threads is not None:
+                torch.set_num_threads(num_threads)
+            while self._take_mail():
+                if self._core.has_work:
+                    self._step()
+            failure = "the engine is shutting down"
+        except Exception:
+            logger.critical("the engine has died", exc_info=True)
+        finally:
+            self._end(failure)
+
+    def _take_mail(self) -> bool:
+        """Wait for something to do; take in arrivals and departures. False when it is time to end."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._arrivals or self._departures or self._is_closing or self._core.has_work)
+            arrivals, self._arrivals = self._arrivals, []
+            departures, self._departures = self._departures, []
+        for request, stream in arrivals:
+            self._streams[request] = stream
+            self._core.add(request)
+        for request in departures:
+            self._drop(request)
+        return not self._is_closing
+
+    def _step(self) -> None:
+        """One step. If it raises, those that took part fail and the others go on, provided that the books are right."""
+        try:
+            outcomes = self._core.step()
+        except Exception:
+            logger.exception("a step of the engine failed")
+            failed = self._core.fail_running()
+            self._deliver((request, EngineFailed("the engine failed at this request")) for request in failed)
+        else:
+            self._deliver(outcomes)
+
+    def _end(self, failure: str) -> None:
+        with self._wake:
+            self._failure = failure
+            arrivals, self._arrivals = self._arrivals, []
+        self._streams.update(arrivals)
+        self._deliver([(request, EngineFailed(failure)) for request in self._streams])
+
+    def _deliver(self, news: Iterable[tuple[Request, TokenEvent | EngineFailed]]) -> None:
+        """To each event loop in one go."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Stream, TokenEvent | EngineFailed]]] = {}
+        for request, item in news:
+            stream = self._streams[request]
+            by_loop.setdefault(stream.loop, []).append((stream, item))
+            if isinstance(item, EngineFailed) or item.finish_reason is not None:
+                del self._streams[request]
+        for loop, items in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_put_all, items)
+            except RuntimeError:  # the loop is closed, so nobody listens there any more
+                for request in [request for request, stream in self._streams.items() if stream.loop is loop]:
+                    self._drop(request)
+
+    def _drop(self, request: Request) -> None:
+        """Its client is not there any more. Harmless when it has ended."""
+        if self._streams.pop(request, None) is not None:
+            self._core.abort(request)
+
+
+def _put_all(items: Iterable[tuple[Stream, TokenEvent | EngineFailed]]) -> None:
+    for stream, item in items:
+        stream.put(item)

@@ -1,0 +1,64 @@
+"""How much memory keys and values get, and so how long a request may be. Reads the operating system, no tensors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from owngpt.config import EngineConfig
+from owngpt.errors import ConfigError
+
+SHARE = 0.4  # of what is available, when no budget is given
+
+
+class KVPlan(NamedTuple):
+    """Blocks of KV memory, and the longest request in tokens (prompt and completion)."""
+
+    num_blocks: int
+    max_model_len: int
+
+
+def plan_kv(config: EngineConfig, max_position: int, bytes_per_token: int, available: int | None = None) -> KVPlan:
+    """Divide the budget into blocks.
+
+    The budget is `config.kv_memory`, or a share of the `available` bytes (None: ask the system), but not more than
+    `max_running` requests of full length could use. `ConfigError` if it does not hold even one block.
+    """
+    wanted = min(max_position, config.max_model_len or max_position)
+    block_bytes = config.block_size * bytes_per_token
+    useful = config.max_running * _ceil_div(wanted, config.block_size)
+    if config.kv_memory is not None:
+        num_blocks = min(useful, config.kv_memory // block_bytes)
+    else:
+        num_blocks = min(useful, int((available_memory() if available is None else available) * SHARE) // block_bytes)
+    if num_blocks == 0:
+        raise ConfigError(
+            f"the memory for keys and values does not hold one block of {block_bytes} bytes; set kv_memory"
+        )
+    return KVPlan(num_blocks, min(wanted, num_blocks * config.block_size))
+
+
+def available_memory() -> int:
+    """Bytes that this process could still take: of the machine, and of its container where that has a limit."""
+    return min([_machine_memory(), *_container_memory()])
+
+
+def _machine_memory() -> int:
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        values = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        return int(values["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _container_memory(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """What the cgroup (version 2) has left, if it is limited."""
+    limit, used = root / "memory.max", root / "memory.current"
+    if not limit.exists() or not used.exists() or (text := limit.read_text().strip()) == "max":
+        return []
+    return [max(0, int(text) - int(used.read_text()))]
+
+
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)

@@ -1,0 +1,92 @@
+"""Streams of events on an event loop, and how many choices there may be. The engine's thread only posts to the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from owngpt.errors import EngineFailed, Overloaded, ServiceUnavailable
+from owngpt.types import TokenEvent
+
+_MAX_RETRY_AFTER = 60.0
+
+
+class Stream:
+    """The events of one submit: `num_open` choices are still to end."""
+
+    def __init__(self, admission: Admission, num_choices: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.num_open = num_choices
+        self._admission = admission
+        self._items: asyncio.Queue[TokenEvent | EngineFailed] = asyncio.Queue()
+
+    def put(self, item: TokenEvent | EngineFailed) -> None:
+        """An event; or the failure of one choice, which ends the stream. Nobody reads what comes after the end."""
+        if not self.num_open:
+            return
+        if isinstance(item, EngineFailed) or item.finish_reason is not None:
+            self.num_open -= 1
+            self._admission.leave(1)
+        self._items.put_nowait(item)
+
+    async def events(self) -> AsyncIterator[TokenEvent]:
+        """Until every choice has ended. Raises `EngineFailed`."""
+        while self.num_open or not self._items.empty():
+            item = await self._items.get()
+            if isinstance(item, EngineFailed):
+                raise item
+            yield item
+
+
+class Admission:
+    """Counts the choices inside, from submit to their end, and refuses those for which there is no room."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._inside = 0
+        self._is_draining = False
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+        self._ends: deque[float] = deque(maxlen=64)
+
+    @contextmanager
+    def enter(self, num_choices: int) -> Iterator[Stream]:
+        """Raises `Overloaded`, or `ServiceUnavailable` while draining. Leaving gives back what has not ended."""
+        if self._is_draining:
+            raise ServiceUnavailable("the server is shutting down; send the request again in a moment")
+        if self._inside + num_choices > self._room:
+            raise Overloaded(
+                f"{self._inside} choices are running or queued, of {self._room}; send the request again later",
+                retry_after=self._retry_after(num_choices),
+            )
+        self._inside += num_choices
+        self._is_empty.clear()
+        stream = Stream(self, num_choices)
+        try:
+            yield stream
+        finally:
+            self.leave(stream.num_open, is_end=False)
+            stream.num_open = 0
+
+    def leave(self, num_choices: int, *, is_end: bool = True) -> None:
+        """They have ended, or were given up."""
+        if is_end:
+            self._ends.append(monotonic())
+        self._inside -= num_choices
+        if self._inside == 0:
+            self._is_empty.set()
+
+    async def drain(self) -> None:
+        """Let nobody in; return when nobody is inside."""
+        self._is_draining = True
+        await self._is_empty.wait()
+
+    def _retry_after(self, num_choices: int) -> float:
+        """Seconds until this many places are free, at the pace of the last ends."""
+        if len(self._ends) < 2:
+            return 1.0
+        pace = (len(self._ends) - 1) / max(monotonic() - self._ends[0], 1e-3)
+        return min(_MAX_RETRY_AFTER, num_choices / pace)
