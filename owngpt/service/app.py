@@ -54,10 +54,11 @@ class App:
         await self.limits.drain()
 
     def close(self) -> None:
-        """Stop the engines and close the database. Idempotent."""
+        """Stop the engines and close the database."""
         for model in self.loaded.generative if self.loaded else ():
             model.engine.close()
         for embedder in self.loaded.embedders if self.loaded else ():
             embedder.embedder.close()
         self.workers.close()
+        self.tracer.close()
         self.database.close()

@@ -94,10 +94,10 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
 
 
 def check_fits(prepared: Prepared, model: ServedModel, param: str) -> None:
-    """Raise `InvalidRequest` unless every prompt leaves room for one token."""
+    """Raise `InvalidRequest` unless every prompt leaves room for a token, if one is wanted."""
     longest = max(map(len, prepared.prompts))
     limit = model.engine.max_model_len
-    if longest >= limit:
+    if longest + (prepared.sampling.max_tokens != 0) > limit:
         raise InvalidRequest(
             f"This model's maximum context length is {limit} tokens; the prompt has {longest}. Send a shorter prompt.",
             param=param,

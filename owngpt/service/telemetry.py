@@ -43,6 +43,10 @@ class Tracer(Protocol):
 
     def span(self, name: str, attributes: Mapping[str, Attribute]) -> AbstractContextManager[Span]: ...
 
+    def close(self) -> None:
+        """Send what is not sent yet."""
+        ...
+
 
 class NoMetrics:
     """Counts nothing."""
@@ -66,3 +70,6 @@ class NoTracer:
 
     def span(self, name: str, attributes: Mapping[str, Attribute]) -> AbstractContextManager[Span]:
         return nullcontext(NoSpan())
+
+    def close(self) -> None:
+        pass

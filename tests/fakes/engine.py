@@ -118,6 +118,9 @@ class FakeEngine:
         ids = self.tokenizer.encode(text)
         detokenizer = Detokenizer(self.tokenizer, sampling.stop, self.keep)
         prompt: PromptInfo | None = self._prompt_info(submission)
+        if sampling.max_tokens == 0:
+            yield TokenEvent(index, prompt=prompt, finish_reason=FinishReason.LENGTH)
+            return
         is_thinking = bool(sampling.thinking and sampling.thinking.is_open)
         for count, token_id in enumerate(ids, start=1):
             if self.fail_after is not None and count > self.fail_after:
@@ -143,9 +146,7 @@ class FakeEngine:
                 return
             if sampling.thinking and token_id == sampling.thinking.end_id:
                 is_thinking = False
-        end = self.tokenizer.eos_token_ids[0]
-        logprobs = None if sampling.logprobs is None else ()
-        yield TokenEvent(index, (end,), detokenizer.flush(), logprobs, False, prompt, FinishReason.STOP)
+        yield TokenEvent(index, text=detokenizer.flush(), prompt=prompt, finish_reason=FinishReason.STOP)
 
     def _prompt_info(self, submission: Submission) -> PromptInfo:
         asked = submission.sampling.prompt_logprobs

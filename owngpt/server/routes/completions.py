@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +17,7 @@ from owngpt.server.stream import DONE, EventStream, WholeAnswer
 from owngpt.service.completions import CompletionPrompt
 from owngpt.service.generate import Generation, GenerationRequest, generate
 from owngpt.service.models import ServedModel
-from owngpt.types import SamplingParams, Usage
+from owngpt.types import SamplingParams
 
 
 async def create_completion(request: Request) -> Response:
@@ -37,7 +36,7 @@ async def create_completion(request: Request) -> Response:
 def _sampling(body: CompletionRequest, model: ServedModel) -> SamplingParams:
     limit = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
     logprobs = Logprobs(body.logprobs, body.logprobs if body.echo else None)
-    return sampling_params(body, max(1, limit), logprobs, model.tokenizer.vocab_size)
+    return sampling_params(body, limit, logprobs, model.tokenizer.vocab_size)
 
 
 class Answer:
@@ -54,7 +53,7 @@ class Answer:
             completion = WholeCompletion(self._readers(generation))
             async for event in generation:
                 completion.add(event)
-            return encode(completion.document(self._identity, self._usage(generation)))
+            return encode(completion.document(self._identity, generation.usage))
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         has_usage = wants_usage(self._body)
@@ -63,23 +62,13 @@ class Answer:
             yield b""
             async for event in generation:
                 yield completion.add(event)
-            yield (completion.usage(self._usage(generation)) if has_usage else b"") + DONE
-
-    @property
-    def _is_silent(self) -> bool:
-        """`max_tokens` 0: only the echo is wanted. The engine makes one token all the same; it is not shown."""
-        return self._body.max_tokens == 0
-
-    def _usage(self, generation: Generation) -> Usage:
-        return replace(generation.usage, completion_tokens=0) if self._is_silent else generation.usage
+            yield (completion.usage(generation.usage) if has_usage else b"") + DONE
 
     def _readers(self, generation: Generation) -> list[ChoiceReader]:
         has_logprobs = self._body.logprobs is not None
         echoes = [self._echo(i, ids) for i, ids in enumerate(generation.prompts)]
         return [
-            ChoiceReader(echo, has_logprobs=has_logprobs, is_silent=self._is_silent)
-            for echo in echoes
-            for _ in range(self._generation.sampling.n)
+            ChoiceReader(echo, has_logprobs=has_logprobs) for echo in echoes for _ in range(self._generation.sampling.n)
         ]
 
     def _echo(self, i: int, ids: Sequence[int]) -> Echo | None:

@@ -60,11 +60,9 @@ class Piece:
 class ChoiceReader:
     """Turns the events of one choice into pieces, and knows where in the text each token stands."""
 
-    def __init__(self, echo: Echo | None, *, has_logprobs: bool, is_silent: bool) -> None:
-        """`is_silent`: nothing was asked for beyond the echo (`max_tokens` 0)."""
+    def __init__(self, echo: Echo | None, *, has_logprobs: bool) -> None:
         self._echo = echo
         self._has_logprobs = has_logprobs
-        self._is_silent = is_silent
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._offset = 0
 
@@ -74,11 +72,9 @@ class ChoiceReader:
         if event.prompt is not None and self._echo is not None:
             text = self._echo.text
             self._add_prompt(self._echo.tokens, event.prompt.logprobs, logprobs)
-        if not self._is_silent:
-            text += event.text
-            for token in event.logprobs or ():
-                self._add(token.token, token, logprobs)
-        return Piece(text, logprobs, event.finish_reason)
+        for token in event.logprobs or ():
+            self._add(token.token, token, logprobs)
+        return Piece(text + event.text, logprobs, event.finish_reason)
 
     def _add_prompt(
         self, tokens: Sequence[bytes], known: Sequence[TokenLogprob | None] | None, logprobs: Logprobs | None

@@ -1,0 +1,144 @@
+"""Settings -> App: opens the database, loads the models, starts the engines. The one place that knows every part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from owngpt import __version__
+from owngpt.config import Settings
+from owngpt.server.metrics import PrometheusMetrics
+from owngpt.server.tracing import OpenTelemetryTracer
+from owngpt.service.app import App
+from owngpt.service.limits import Limits
+from owngpt.service.models import Models, ServedEmbedder, ServedModel
+from owngpt.service.telemetry import NoTracer
+from owngpt.store.db import SQLite, database_file
+from owngpt.store.keys import Keys
+from owngpt.text.chat import ChatRenderer
+from owngpt.text.tokenizer import Tokenizer
+
+Progress = Callable[[str, int, int], None]  # name of the model, bytes done, bytes in all
+
+
+class Source(NamedTuple):
+    """A model to load: where it lies, and what it is called."""
+
+    name: str
+    folder: Path
+    other_name: str | None = None  # ORG/NAME, which works as well
+
+
+class Opened(NamedTuple):
+    """An App whose models are not loaded yet; `new_key` is the first admin key if it was made just now."""
+
+    app: App
+    new_key: str | None
+
+
+def open_app(settings: Settings) -> Opened:
+    """What is quick: the database, the first key, the metrics. Raises `SetupError`s."""
+    tracer = OpenTelemetryTracer(settings.otel_endpoint) if settings.otel_endpoint else NoTracer()
+    database = SQLite(database_file(settings.data_dir))
+    keys, metrics = Keys(database), PrometheusMetrics()
+    app = App(settings, database, keys, Limits(_capacity(settings), metrics), metrics=metrics, tracer=tracer)
+    return Opened(app, keys.ensure_admin(settings.api_key))
+
+
+def load(app: App, progress: Progress | None = None) -> None:
+    """What takes long, for any thread: fetch, load and start the models; from then on the App is ready."""
+    models = load_models(app.settings, progress)
+    if isinstance(app.metrics, PrometheusMetrics):
+        app.metrics.watch(models)
+    app.loaded = models
+
+
+def load_models(settings: Settings, progress: Progress | None = None) -> Models:
+    """All models of the settings. Raises `SetupError`s; then none is left running."""
+    with ExitStack() as undo:
+        loaded: list[ServedModel | ServedEmbedder] = []
+        aliases = dict(settings.aliases)
+        for source in _sources(settings, progress):
+            model = load_model(source, settings, progress)
+            undo.callback(model.engine.close if isinstance(model, ServedModel) else model.embedder.close)
+            loaded.append(model)
+            if source.other_name is not None:
+                aliases.setdefault(source.other_name, source.name)
+        models = Models(loaded, aliases)
+        undo.pop_all()
+    return models
+
+
+def load_model(source: Source, settings: Settings, progress: Progress | None) -> ServedModel | ServedEmbedder:
+    """A decoder with its engine or an encoder with its thread, as config.json says."""
+    from owngpt.model.encoder import is_encoder  # here: `owngpt keys` and the like need no torch
+
+    tokenizer = Tokenizer.load(source.folder)
+    created = int((source.folder / "config.json").stat().st_mtime)
+    if is_encoder(source.folder):
+        return _embedder(source, tokenizer, created)
+    return _generator(source, tokenizer, created, settings, progress)
+
+
+def _generator(
+    source: Source, tokenizer: Tokenizer, created: int, settings: Settings, progress: Progress | None
+) -> ServedModel:
+    from owngpt.engine.core import ThreadEngine
+    from owngpt.model.weights import load_model
+
+    chat = ChatRenderer.load(source.folder, tokenizer)
+    report = partial(progress, source.name) if progress else None
+    weights = load_model(source.folder, settings.engine.dtype, progress=report)
+    engine = ThreadEngine(weights, tokenizer, settings.engine, keep=chat.family.keep)
+    return ServedModel(source.name, engine, tokenizer, chat, created, fingerprint(source.folder, settings.engine.dtype))
+
+
+def _embedder(source: Source, tokenizer: Tokenizer, created: int) -> ServedEmbedder:
+    from owngpt.engine.embedder import ThreadEmbedder
+    from owngpt.model.encoder import Encoder
+
+    return ServedEmbedder(source.name, ThreadEmbedder(Encoder.load(source.folder)), tokenizer, created)
+
+
+def _sources(settings: Settings, progress: Progress | None) -> Iterator[Source]:
+    """The named models, or the bundled ones."""
+    from owngpt.model.bundled import garlic_folder, minilm_folder
+    from owngpt.model.hub import resolve
+
+    if not settings.models:
+        yield Source("garlic", garlic_folder())
+        yield Source("all-MiniLM-L6-v2", minilm_folder())
+    for text in settings.models:
+        folder = resolve(text, progress=partial(progress, text) if progress else None)
+        if Path(text).expanduser().is_dir():
+            yield Source(folder.resolve().name, folder)
+        else:
+            full_name = text.partition("@")[0]
+            yield Source(full_name.rpartition("/")[2], folder, full_name)
+
+
+def fingerprint(folder: Path, dtype: str) -> str:
+    """What answers depend on, as `fp_` and 12 hex digits: code, precision, config, tokenizer and weights.
+
+    Of each weight file only size, start and end are read: enough to tell checkpoints apart, at no cost.
+    """
+    digest = hashlib.sha256(f"{__version__} {dtype}".encode())
+    for name in ("config.json", "tokenizer.json"):
+        digest.update((folder / name).read_bytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        size = file.stat().st_size
+        with file.open("rb") as content:
+            digest.update(f"{file.name} {size}".encode() + content.read(65_536))
+            content.seek(max(0, size - 65_536))
+            digest.update(content.read())
+    return f"fp_{digest.hexdigest()[:12]}"
+
+
+def _capacity(settings: Settings) -> int:
+    """Choices that all engines together run and queue."""
+    engine = settings.engine
+    return (engine.max_running + engine.max_queue) * max(1, len(settings.models))
