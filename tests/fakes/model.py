@@ -78,6 +78,22 @@ def family_checkpoint(family: str, folder: Path) -> Path:
     return folder
 
 
+def multimodal_checkpoint(folder: Path) -> Path:
+    """A Gemma 3 with eyes; -> its folder."""
+    from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig, SiglipVisionConfig
+
+    torch.manual_seed(0)
+    text = Gemma3TextConfig(**{**_SHAPE, **_GEMMA, "layer_types": _KINDS, "pad_token_id": 0})
+    vision = SiglipVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    config = Gemma3Config(
+        text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=VOCAB_SIZE - 1
+    )
+    Gemma3ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
 def tiny_config(vocab_size: int = VOCAB_SIZE, **changes: Any) -> ModelConfig:
     """A Qwen3 layout of 2 layers."""
     values = {**_SHAPE, "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 2, "head_dim": 16}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from torch import Tensor
 from owngpt.model.attention import DenseAttention, KVCache, PagedAttention, PagedBatch
 from owngpt.model.transformer import Transformer
 from owngpt.model.weights import load_model
-from tests.fakes.model import FAMILIES, VOCAB_SIZE
+from tests.fakes.model import FAMILIES, VOCAB_SIZE, edit_config, multimodal_checkpoint
 
 BLOCK_SIZE = 4
 LENGTHS = (37, 70, 6)
@@ -20,9 +22,10 @@ CHUNKS = ((16, 20, 1), (1, 1, 50, 1, 17), (3, 1, 1, 1))  # tokens of each sequen
 
 
 def reference_logits(folder: Path, ids: list[int]) -> Tensor:
-    from transformers import AutoModelForCausalLM
+    import transformers
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    (name,) = json.loads((folder / "config.json").read_text())["architectures"]
+    model = getattr(transformers, name).from_pretrained(folder, dtype=torch.float32).eval()
     with torch.inference_mode():
         logits: Tensor = model(torch.tensor([ids])).logits[0]
     return logits
@@ -105,3 +108,43 @@ def test_paged_in_mixed_batches(family: str, checkpoint: Callable[[str], Path]) 
             parts[s].append(logits)
     for ids, got in zip(prompts(), parts, strict=True):
         assert_equal(torch.cat(got), reference_logits(folder, ids))
+
+
+OLD_FORMS: dict[str, dict[str, object]] = {
+    "llama": {
+        "rope_theta": 10_000.0,
+        "rope_scaling": {
+            "type": "llama3",
+            "factor": 4.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 8.0,
+            "original_max_position_embeddings": 128,
+        },
+    },
+    "qwen2": {
+        "rope_theta": 5_000.0,
+        "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
+    },
+    "mistral": {"rope_theta": 2_000.0},
+    "smollm3": {"rope_theta": 5_000.0, "no_rope_layers": ..., "no_rope_layer_interval": 3},
+    "gemma3": {
+        "rope_theta": 50_000.0,
+        "rope_local_base_freq": 500.0,
+        "rope_scaling": {"rope_type": "linear", "factor": 4.0},
+        "sliding_window_pattern": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("family", OLD_FORMS)
+def test_configs_as_transformers_4_wrote_them(family: str, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoint(family), tmp_path / family))
+    edit_config(folder, rope_parameters=..., layer_types=..., **OLD_FORMS[family])
+    ids = prompts()[1]
+    assert_equal(dense_logits(load_model(folder), ids), reference_logits(folder, ids))
+
+
+def test_the_text_part_of_a_multimodal_gemma3(tmp_path: Path) -> None:
+    folder = multimodal_checkpoint(tmp_path)
+    ids = prompts()[0]
+    assert_equal(dense_logits(load_model(folder), ids), reference_logits(folder, ids))

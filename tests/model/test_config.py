@@ -1,0 +1,147 @@
+"""config.json in all its spellings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from owngpt.errors import CheckpointError
+from owngpt.model.config import LayerConfig, ModelConfig
+from owngpt.model.rope import RopeConfig
+
+SHAPE = {
+    "vocab_size": 320,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+}
+
+
+def config(architecture: str = "LlamaForCausalLM", **values: Any) -> ModelConfig:
+    return ModelConfig.from_dict({"architectures": [architecture], **SHAPE, **values})
+
+
+def windows(read: ModelConfig) -> list[int | None]:
+    return [layer.window for layer in read.layers]
+
+
+def rotates(read: ModelConfig) -> list[bool]:
+    return [layer.rope is not None for layer in read.layers]
+
+
+def test_old_and_new_rope_are_the_same() -> None:
+    scaling = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    old = config(rope_theta=500_000.0, rope_scaling={"rope_type": "llama3", **scaling})
+    new = config(rope_parameters={"rope_type": "llama3", "rope_theta": 500_000.0, **scaling})
+    assert old == new
+    assert old.layers[0].rope == RopeConfig(500_000.0, "llama3", 8.0, 64, 1.0, 4.0)
+
+
+def test_the_oldest_rope_says_type() -> None:
+    assert config(rope_scaling={"type": "linear", "factor": 2}).layers[0].rope == RopeConfig(
+        kind="linear", factor=2.0, original_max_position=2048
+    )
+
+
+def test_windows_of_mistral() -> None:
+    assert windows(config("MistralForCausalLM")) == [4096] * 4  # what its first release means by leaving it out
+    assert windows(config("MistralForCausalLM", sliding_window=None)) == [None] * 4
+    assert windows(config("MistralForCausalLM", sliding_window=8)) == [8] * 4
+
+
+def test_windows_of_qwen_need_their_switch() -> None:
+    assert windows(config("Qwen2ForCausalLM", sliding_window=8, max_window_layers=2)) == [None] * 4
+    on = config("Qwen2ForCausalLM", sliding_window=8, max_window_layers=2, use_sliding_window=True)
+    assert windows(on) == [None, None, 8, 8]
+
+
+def test_positions_of_smollm3() -> None:
+    assert rotates(config("SmolLM3ForCausalLM")) == [True, True, True, False]
+    assert rotates(config("SmolLM3ForCausalLM", no_rope_layers=[0, 1, 0, 1, 1])) == [False, True, False, True]
+
+
+def test_gemma3_as_first_released() -> None:
+    """The 4B checkpoint's config.json holds what differs from the defaults, inside text_config."""
+    text = {
+        "hidden_size": 2560,
+        "intermediate_size": 10240,
+        "model_type": "gemma3_text",
+        "num_hidden_layers": 12,
+        "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+        "sliding_window": 1024,
+    }
+    read = ModelConfig.from_dict({"architectures": ["Gemma3ForConditionalGeneration"], "text_config": text})
+    near, far = RopeConfig(10_000.0, original_max_position=131072), RopeConfig(1_000_000.0, "linear", 8.0, 131072)
+    local, overall = LayerConfig(1024, near), LayerConfig(None, far)
+    assert read.layers == ((local,) * 5 + (overall,)) * 2
+    assert (read.num_heads, read.num_kv_heads, read.head_dim, read.vocab_size) == (8, 4, 256, 262208)
+    assert (read.is_tied, read.attention_scale, read.embedding_scale) == (True, 256**-0.5, 2560**0.5)
+
+
+def test_model_type_will_do() -> None:
+    assert ModelConfig.from_dict({"model_type": "qwen3", **SHAPE}).architecture == "Qwen3ForCausalLM"
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"architectures": ["Qwen3MoeForCausalLM"]}, "architecture Qwen3MoeForCausalLM is not supported"),
+        ({"architectures": ["BertModel"]}, "architecture BertModel is not supported"),
+        ({"architectures": [], "model_type": "mamba"}, "architecture mamba is not supported"),
+        ({"architectures": None}, "names no architecture"),
+        ({"quantization_config": {"quant_method": "fp8"}}, "quantized weights are not supported"),
+        ({"rope_scaling": {"rope_type": "longrope", "factor": 4.0}}, "rope type 'longrope' is unknown"),
+        ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
+        ({"rope_theta": "many"}, "rope parameters .*many"),
+        ({"hidden_act": "relu6"}, "hidden_act: 'relu6' is not supported"),
+        ({"layer_types": ["chunked_attention"] * 4}, "layer_types: 'chunked_attention' is not supported"),
+        ({"layer_types": ["full_attention"]}, "layer_types: expected a list of 4"),
+        ({"vocab_size": None}, "vocab_size: None is not a whole number"),
+        ({"vocab_size": 10**30}, "vocab_size: 10+ is not a whole number"),
+        ({"num_hidden_layers": 10**6}, "num_hidden_layers: 1000000"),
+        ({"num_key_value_heads": 3}, "num_key_value_heads: 4 attention heads cannot share 3"),
+        ({"head_dim": 15}, "head_dim: 15 is odd"),
+        ({"rms_norm_eps": "tiny"}, "rms_norm_eps: 'tiny' is not a positive number"),
+        ({"attention_bias": "yes"}, "attention_bias: 'yes' is not true or false"),
+        ({"attn_logit_softcapping": 50.0}, "attn_logit_softcapping"),
+    ],
+)
+def test_what_is_not_supported_is_named(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(CheckpointError, match=named) as caught:
+        config(**{"architectures": ["LlamaForCausalLM"], **values})
+    assert str(caught.value).startswith("config.json")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, None])
+def test_an_unreadable_file_is_named(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        ModelConfig.from_folder(tmp_path)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_value_is_read_or_refused(checkpoint: Callable[[str], Path], data: st.DataObject) -> None:
+    family = data.draw(st.sampled_from(["llama", "qwen2-window", "smollm3", "gemma3"]))
+    values = json.loads((checkpoint(family) / "config.json").read_text())
+    key = data.draw(st.sampled_from(sorted({*values, "rope_theta", "rope_scaling", "sliding_window"})))
+    value = data.draw(_JSON)
+    with suppress(CheckpointError):
+        assert ModelConfig.from_dict({**values, key: value}).num_layers > 0
