@@ -17,6 +17,7 @@ from owngpt.server.middleware import (
     DrainMiddleware,
     HeadersMiddleware,
 )
+from owngpt.server.routes.chat import create_chat_completion
 from owngpt.server.routes.completions import create_completion
 from owngpt.server.routes.embeddings import create_embedding
 from owngpt.server.routes.health import health, ready
@@ -25,6 +26,7 @@ from owngpt.server.routes.models import list_models, retrieve_model
 from owngpt.service.app import App
 
 ROUTES = (
+    Route("/v1/chat/completions", create_chat_completion, methods=["POST"]),
     Route("/v1/completions", create_completion, methods=["POST"]),
     Route("/v1/embeddings", create_embedding, methods=["POST"]),
     Route("/v1/models", list_models, methods=["GET"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,8 +13,8 @@ from owngpt.server.schemas.chat import ChatCompletionRequest, check_chat, ignore
 from owngpt.server.schemas.chat_answer import ChatStream, WholeChat
 from owngpt.server.schemas.sampling import Logprobs, sampling_params, wants_usage
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
-from owngpt.service.chat import ChatPrompt, read_chat
-from owngpt.service.generate import GenerationRequest, generate
+from owngpt.service.chat import ChatEvent, ChatPrompt, read_chat
+from owngpt.service.generate import Generation, GenerationRequest, generate
 
 
 async def create_chat_completion(request: Request) -> Response:
@@ -43,7 +43,7 @@ class Answer:
         """One `chat.completion`."""
         chat = WholeChat(self._request.sampling.n)
         async with generate(self._app, self._caller, self._request) as generation:
-            async for event in read_chat(generation, self._request.model, self._prompt):
+            async for event in self._events(generation):
                 chat.add(event)
             return encode(chat.document(self._identity, generation.usage))
 
@@ -53,6 +53,9 @@ class Answer:
         chat = ChatStream(self._identity, self._request.sampling.n, has_tools=has_tools, has_usage=self._has_usage)
         async with generate(self._app, self._caller, self._request) as generation:
             yield chat.opening()
-            async for event in read_chat(generation, self._request.model, self._prompt):
+            async for event in self._events(generation):
                 yield chat.add(event)
             yield (chat.usage(generation.usage) if self._has_usage else b"") + DONE
+
+    def _events(self, generation: Generation) -> AsyncIterator[ChatEvent]:
+        return read_chat(generation, self._request.model, self._prompt, self._request.sampling.n)

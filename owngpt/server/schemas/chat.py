@@ -8,9 +8,10 @@ from pydantic import Field
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel, unknown_fields
-from owngpt.server.schemas.messages import ChatMessage
+from owngpt.server.schemas.messages import ChatMessage, to_message
 from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields, check_stream_options
 from owngpt.server.schemas.tools import MAX_TOOLS, Choice, ResponseFormatObject, ToolDefinition
+from owngpt.service.chat import ChatPrompt
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -84,6 +85,16 @@ def check_chat(request: ChatCompletionRequest) -> None:
         raise InvalidRequest(
             "'top_logprobs' is only allowed when 'logprobs' is true.", param="top_logprobs", code="invalid_value"
         )
+
+
+def to_prompt(request: ChatCompletionRequest) -> ChatPrompt:
+    """Wire -> `ChatPrompt`. Raises `InvalidRequest` for messages and tools that cannot be used."""
+    arguments = request.chat_template_kwargs.model_dump(exclude_unset=True) if request.chat_template_kwargs else {}
+    return ChatPrompt(
+        messages=[to_message(message, f"messages[{i}]") for i, message in enumerate(request.messages)],
+        reasoning_effort=request.reasoning_effort,
+        template_arguments=arguments,
+    )
 
 
 def max_tokens(request: ChatCompletionRequest) -> int | None:
