@@ -1,0 +1,57 @@
+from collections.abc import Iterable
+from typing import Any
+
+from owngpt.engine.thinking import ThinkingState
+from owngpt.types import Thinking
+
+START, END, END_IDS = 100, 101, (7, 101, 8)
+
+
+def state(budget: int | None = None, **given: Any) -> ThinkingState:
+    return ThinkingState(Thinking(budget=budget, start_id=START, end_id=END, end_ids=END_IDS, **given))
+
+
+def follow(thinking: ThinkingState, wanted: Iterable[int]) -> tuple[list[int], list[bool]]:
+    """What is said when the model wants these tokens, and what of it is thinking."""
+    said: list[int] = []
+    flags: list[bool] = []
+    for wish in wanted:
+        said.append(wish if thinking.forced is None else thinking.forced)
+        flags.append(thinking.push(said[-1]))
+    return said, flags
+
+
+def test_a_model_that_does_not_think() -> None:
+    thinking = ThinkingState()
+    assert follow(thinking, [1, START, 2]) == ([1, START, 2], [False] * 3)
+    assert not thinking.is_inside
+
+
+def test_the_model_opens_and_closes() -> None:
+    assert follow(state(), [START, 1, END, 2]) == ([START, 1, END, 2], [True, True, True, False])
+
+
+def test_it_can_open_with_its_first_token_only() -> None:
+    thinking = state()
+    assert thinking.start_id == START
+    assert follow(thinking, [1, START, 2])[1] == [False] * 3
+    assert thinking.start_id is None
+
+
+def test_the_prompt_may_have_opened_it() -> None:
+    assert follow(state(is_open=True), [1, END, 2])[1] == [True, True, False]
+
+
+def test_a_spent_budget_forces_the_end() -> None:
+    said, flags = follow(state(2, is_open=True), [1, 1, 1, 1, 1, 1])
+    assert said == [1, 1, *END_IDS, 1]
+    assert flags == [True] * 5 + [False]
+
+
+def test_a_budget_of_nothing() -> None:
+    assert follow(state(0), [START, 1, 1, 1, 1])[0] == [START, *END_IDS, 1]
+    assert follow(state(0, is_open=True), [1, 1, 1, 1])[0] == [*END_IDS, 1]
+
+
+def test_ending_within_the_budget_forces_nothing() -> None:
+    assert follow(state(5, is_open=True), [1, END, 2, 3]) == ([1, END, 2, 3], [True, True, False, False])
