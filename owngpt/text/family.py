@@ -25,6 +25,11 @@ class ToolFormat:
     padding: str = ""  # between the marks and the object
     optional_mark: str = ""  # may stand before the first call
 
+    @property
+    def skipped(self) -> frozenset[str]:
+        """Characters that may stand between calls."""
+        return frozenset("".join((self.separator, *self.list_marks))) - {" "}
+
 
 HERMES = ToolFormat("hermes", "<tool_call>", "</tool_call>", padding="\n")
 LLAMA3 = ToolFormat("llama3", arguments_key="parameters", separator="; ", optional_mark="<|python_tag|>")
