@@ -43,6 +43,11 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
+def database_file(data_dir: Path) -> Path:
+    """Where the default database lies."""
+    return data_dir / "owngpt.db"
+
+
 class SQLite:
     """A database in one file: write-ahead log, one writing and one reading connection.
 

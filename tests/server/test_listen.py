@@ -1,0 +1,92 @@
+import asyncio
+import os
+import signal
+import socket
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route
+
+from owngpt.errors import ConfigError
+from owngpt.server.listen import Server, base_url, bind
+
+
+class Slow:
+    """An app with one stream that goes on until it is told to end, and a drain that waits for it."""
+
+    def __init__(self) -> None:
+        self.end, self.ended = asyncio.Event(), asyncio.Event()
+        routes = [Route("/stream", self.stream), Route("/", self.hello)]
+        self.app = Starlette(routes=routes)
+
+    async def hello(self, request: Request) -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+    async def stream(self, request: Request) -> StreamingResponse:
+        async def chunks():  # type: ignore[no-untyped-def]
+            yield b"first,"
+            await self.end.wait()
+            yield b"last"
+            self.ended.set()
+
+        return StreamingResponse(chunks())
+
+    async def drain(self) -> None:
+        await self.ended.wait()
+
+
+async def start(slow: Slow, drain_seconds: float) -> tuple[asyncio.Task[None], str]:
+    listener = bind("127.0.0.1", 0)
+    server = Server(slow.app, slow.drain, drain_seconds)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    return serving, base_url("127.0.0.1", listener).removesuffix("/v1")
+
+
+@pytest.mark.anyio
+async def test_a_signal_lets_running_streams_end() -> None:
+    slow = Slow()
+    serving, url = await start(slow, drain_seconds=10)
+    async with httpx.AsyncClient(base_url=url) as client, client.stream("GET", "/stream") as response:
+        chunks = response.aiter_text()
+        assert await anext(chunks) == "first,"
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.05)
+        assert (await client.get("/")).text == "hello", "while it drains it still answers"
+        slow.end.set()
+        assert await anext(chunks) == "last"
+    await asyncio.wait_for(serving, 5)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+@pytest.mark.anyio
+async def test_draining_has_an_end() -> None:
+    slow = Slow()
+    serving, url = await start(slow, drain_seconds=0.05)
+    async with httpx.AsyncClient(base_url=url) as client, client.stream("GET", "/stream") as response:
+        await anext(response.aiter_text())
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.wait_for(serving, 5)
+
+
+def test_a_port_in_use_is_said_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is in use; choose another one with --port"):
+            bind("127.0.0.1", port)
+
+
+def test_a_host_that_is_not_ours_is_said_in_a_sentence() -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1, port 0: "):
+        bind("192.0.2.1", 0)
+
+
+def test_the_base_url_has_the_true_port() -> None:
+    with bind("127.0.0.1", 0) as listener:
+        assert base_url("127.0.0.1", listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        assert base_url("::1", listener).startswith("http://[::1]:")

@@ -1,0 +1,99 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from owngpt.cli import COMMANDS, main
+from owngpt.store.db import SQLite, database_file
+from owngpt.store.keys import Keys
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("API_KEY", "BASE_URL", "CONFIG", "MODELS", "PORT"):
+        monkeypatch.delenv(f"OWNGPT_{name}", raising=False)
+    monkeypatch.setenv("OWNGPT_DATA_DIR", str(tmp_path))
+
+
+def run(*arguments: str, **kwargs: str) -> Result:
+    return CliRunner().invoke(main, arguments, **kwargs)  # type: ignore[arg-type]
+
+
+def test_help_lists_every_command() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name, (_, text) in COMMANDS.items():
+        assert f"{name} " in result.output
+        assert text in result.output
+
+
+def test_help_is_quick_and_needs_no_torch() -> None:
+    script = "import sys, owngpt.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: sys.exit('torch' in sys.modules)"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - start < 1.0, "0.1 s on an idle machine"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_has_help(name: str) -> None:
+    command = main.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    commands = [command, *getattr(command, "commands", {}).values()]
+    for each in commands:
+        assert each.help, each.name
+        for parameter in each.params:
+            assert parameter.param_type_name == "argument" or parameter.help, f"{each.name} {parameter.name}"
+
+
+def test_an_unknown_command_is_an_error() -> None:
+    result = run("sing")
+    assert result.exit_code == 2
+    assert "No such command 'sing'" in result.output
+
+
+def test_a_key_is_shown_once_and_listed_in_part(tmp_path: Path) -> None:
+    created = run("keys", "create", "--name", "laptop", "--project", "research")
+    assert created.exit_code == 0
+    secret = created.stdout.strip()
+    listed = run("keys", "list").output
+    assert secret not in listed
+    assert secret[-4:] in listed
+    for word in ("laptop", "research", "api", "never", "active"):
+        assert word in listed
+    keys = Keys(SQLite(database_file(tmp_path)))
+    found = keys.find(secret)
+    assert found is not None
+    assert not found.is_admin
+
+
+def test_an_admin_key_can_be_made(tmp_path: Path) -> None:
+    secret = run("keys", "create", "--admin").stdout.strip()
+    found = Keys(SQLite(database_file(tmp_path))).find(secret)
+    assert found is not None
+    assert found.is_admin
+
+
+def test_a_key_is_revoked_by_its_id() -> None:
+    run("keys", "create")
+    key_id = run("keys", "list").output.splitlines()[1].split()[0]
+    assert run("keys", "revoke", key_id).exit_code == 0
+    assert "revoked 20" in run("keys", "list").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("keys", "revoke", "key_nope"), "Error: no API key has the id 'key_nope'; `owngpt keys list` shows them\n"),
+        (("keys", "create", "--name", "a\nb"), "Error: name is 'a\\nb'; it takes 1 to 128 printable characters\n"),
+        (("keys", "list", "--data-dir", "/dev/null/x"), "Error: database /dev/null/x/owngpt.db: "),
+    ],
+)
+def test_what_the_user_can_mend_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(sentence)
+    assert result.stderr.count("\n") == 1
