@@ -28,7 +28,7 @@ _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF
 _HEAD = "lm_head.weight"
 _BODIES = ("model.", "model.language_model.", "language_model.model.", "")  # where checkpoints keep the decoder
 _HEADS = ("", "language_model.")
-_IGNORED = ("rotary_emb.inv_freq", "masked_bias")  # buffers that old checkpoints carry
+_IGNORED = ("rotary_emb.inv_freq",)  # a buffer that old checkpoints carry
 
 
 def load_model(
