@@ -59,7 +59,7 @@ def console_routes() -> list[Route]:
 def _serve(file: Path) -> Callable[[Request], Awaitable[Response]]:
     body = file.read_bytes()
     headers = {**HEADERS, "etag": f'"{hashlib.sha256(body).hexdigest()[:32]}"'}
-    kind = _KINDS.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    kind = _KINDS.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "text/plain"
 
     async def serve(request: Request) -> Response:
         if request.headers.get("if-none-match") == headers["etag"]:

@@ -120,8 +120,9 @@ async def test_an_empty_prompt_is_the_start_of_a_document() -> None:
 
 async def test_sampling_reaches_the_engine() -> None:
     app = make_app("x")
-    sent = {"temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": 3, "stop": "END", "frequency_penalty": 1}
-    await complete(app, prompt="a", logit_bias={"65": -100}, repetition_penalty=1.5, presence_penalty=-1, **sent)
+    penalties = {"frequency_penalty": 1, "presence_penalty": -1, "repetition_penalty": 1.5}
+    sent = {"temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": 3, "stop": "END"}
+    await complete(app, prompt="a", logit_bias={"65": -100}, **penalties, **sent)
     sampling = engine_of(app).submissions[0].sampling
     assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.min_p) == (0.5, 0.9, 7, 0.1)
     assert (sampling.seed, sampling.stop, sampling.logit_bias) == (3, ("END",), {65: -100})
