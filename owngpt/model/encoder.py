@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from owngpt.errors import CheckpointError
 from owngpt.model import activations
 from owngpt.model.activations import Activation
+from owngpt.model.transformer import embedding
 from owngpt.model.values import Values, architecture, read_any_json, read_json
 from owngpt.model.weights import StoredTensor, auto_dtype, fill, find_tensors, read_index
 
@@ -92,9 +93,9 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.words = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.positions = nn.Embedding(config.num_positions, config.hidden_size)
-        self.token_types = nn.Embedding(config.num_token_types, config.hidden_size)
+        self.words = embedding(config.vocab_size, config.hidden_size)
+        self.positions = embedding(config.num_positions, config.hidden_size)
+        self.token_types = embedding(config.num_token_types, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_layers))
 

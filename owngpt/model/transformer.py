@@ -22,7 +22,7 @@ class Transformer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.embed_tokens = embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(DecoderLayer(config, index) for index in range(config.num_layers))
         self.norm = RMSNorm(config.hidden_size, config)
         self.lm_head = None if config.is_tied else linear(config.hidden_size, config.vocab_size, has_bias=False)
@@ -154,6 +154,11 @@ class RMSNorm(nn.Module):
         if self.is_offset:  # in float32 throughout, as the reference does
             return F.rms_norm(x.float(), self.weight.shape, 1.0 + self.weight.float(), self.eps).to(x.dtype)
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+def embedding(num_rows: int, size: int) -> nn.Embedding:
+    """Without initial values: drawing them on the meta device imports torch's compiler, which takes over a second."""
+    return nn.Embedding(num_rows, size, _weight=torch.empty(num_rows, size))
 
 
 def linear(size_in: int, size_out: int, *, has_bias: bool) -> nn.Module:
