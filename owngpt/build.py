@@ -115,7 +115,7 @@ def _sources(settings: Settings, progress: Progress | None) -> Iterator[Source]:
     for text in settings.models:
         folder = resolve(text, progress=partial(progress, text) if progress else None)
         if Path(text).expanduser().is_dir():
-            yield Source(folder.resolve().name, folder)
+            yield Source(folder.absolute().name, folder)
         else:
             full_name = text.partition("@")[0]
             yield Source(full_name.rpartition("/")[2], folder, full_name)

@@ -1,0 +1,99 @@
+"""Settings -> a server that answers, with real (tiny, random) models in real folders."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from owngpt.build import fingerprint, load, open_app
+from owngpt.config import EngineConfig, Settings
+from owngpt.errors import CheckpointError, ConfigError
+from owngpt.server.asgi import create_app
+from owngpt.service.app import App
+from tests.fakes.engine import CHATML
+from tests.fakes.model import edit_config, encoder_checkpoint, family_checkpoint
+from tests.fakes.text import byte_tokenizer
+
+KEY = "sk-own-build-0123456789"
+SMALL = EngineConfig(kv_memory=4 * 1024**2, threads=1)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A decoder and an encoder."""
+    root = tmp_path_factory.mktemp("models")
+    decoder, encoder = family_checkpoint("qwen3", root / "tiny-decoder"), root / "tiny-encoder"
+    byte_tokenizer(decoder, chat_template=CHATML)
+    encoder_checkpoint(encoder, "bert", "mean")
+    byte_tokenizer(encoder, special=(), marks=())
+    edit_config(encoder, vocab_size=100)
+    return decoder, encoder
+
+
+@pytest.fixture
+def settings(folders: tuple[Path, Path], tmp_path: Path) -> Settings:
+    return Settings(models=tuple(map(str, folders)), data_dir=tmp_path, api_key=KEY, engine=SMALL)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[App]:
+    opened = open_app(settings)
+    load(opened.app)
+    yield opened.app
+    opened.app.close()
+
+
+@pytest.mark.anyio
+async def test_a_folder_becomes_a_server_that_answers(app: App) -> None:
+    headers = {"authorization": f"Bearer {KEY}"}
+    transport = httpx.ASGITransport(create_app(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://owngpt.test", headers=headers) as client:
+        names = [model["id"] for model in (await client.get("/v1/models")).json()["data"]]
+        chat = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4, "temperature": 0}
+        first = (await client.post("/v1/chat/completions", json=chat)).json()
+        second = (await client.post("/v1/chat/completions", json=chat)).json()
+        vectors = (await client.post("/v1/embeddings", json={"input": "AB"})).json()["data"]
+        metrics = (await client.get("/metrics")).text
+    assert names == ["tiny-decoder", "tiny-encoder"]
+    assert first["choices"] == second["choices"]
+    assert second["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
+    assert len(vectors[0]["embedding"]) == 32
+    assert 'owngpt_engine_generated_tokens_total{model="tiny-decoder"}' in metrics
+
+
+def test_the_first_key_is_shown_once(settings: Settings) -> None:
+    anonymous = Settings(models=settings.models, data_dir=settings.data_dir)
+    first, again = open_app(anonymous), open_app(anonymous)
+    assert first.new_key is not None
+    assert again.new_key is None
+    assert first.app.keys.find(first.new_key) is not None
+    first.app.close()
+    again.app.close()
+
+
+def test_a_failure_leaves_no_engine_running(settings: Settings, tmp_path: Path) -> None:
+    broken = Settings(models=(settings.models[0], str(tmp_path)), data_dir=tmp_path, api_key=KEY, engine=SMALL)
+    opened = open_app(broken)
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
+        load(opened.app)
+    assert not opened.app.is_ready
+    assert "owngpt-engine" not in {thread.name for thread in threading.enumerate()}
+    opened.app.close()
+
+
+def test_an_alias_of_nothing_is_refused_by_name(settings: Settings) -> None:
+    wrong = Settings(models=settings.models, aliases={"gpt-5.2": "nope"}, data_dir=settings.data_dir, engine=SMALL)
+    opened = open_app(wrong)
+    with pytest.raises(ConfigError, match=r"'gpt-5\.2' stands for 'nope'"):
+        load(opened.app)
+    opened.app.close()
+
+
+def test_fingerprints_tell_checkpoints_apart(folders: tuple[Path, Path]) -> None:
+    decoder, encoder = folders
+    assert fingerprint(decoder, "auto") == fingerprint(decoder, "auto")
+    assert len({fingerprint(decoder, "auto"), fingerprint(decoder, "bf16"), fingerprint(encoder, "auto")}) == 3
