@@ -61,14 +61,17 @@ def _reason(request: Request, delta: Delta) -> FinishReason | None:
 
 def _text(request: Request, token_id: int, is_thinking: bool) -> Delta:
     """Thinking and answer are two texts: stop strings look at the answer only, and no event mixes them."""
-    if not is_thinking:
-        return request.detokenizer.push(token_id)
-    text = request.thinking_detokenizer.push(token_id).text
-    return Delta(text if request.thinking.is_inside else text + request.thinking_detokenizer.flush())
+    detokenizer = request.thinking_detokenizer if is_thinking else request.detokenizer
+    if detokenizer is None:
+        return Delta("")
+    delta = detokenizer.push(token_id)
+    has_closed = is_thinking and not request.thinking.is_inside
+    return Delta(delta.text + detokenizer.flush()) if has_closed else delta
 
 
 def _rest(request: Request) -> str:
-    return (request.thinking_detokenizer if request.thinking.is_inside else request.detokenizer).flush()
+    detokenizer = request.thinking_detokenizer if request.thinking.is_inside else request.detokenizer
+    return "" if detokenizer is None else detokenizer.flush()
 
 
 def _announce(request: Request) -> PromptInfo | None:

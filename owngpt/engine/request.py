@@ -46,8 +46,8 @@ class Request:
     num_prompt_tokens: int
     max_total_tokens: int  # prompt and output; when reached the finish reason is `length`
     sampling: SamplingParams
-    detokenizer: Detokenizer
-    thinking_detokenizer: Detokenizer
+    detokenizer: Detokenizer | None = None  # None: nobody reads the text
+    thinking_detokenizer: Detokenizer | None = None
     request_id: str = ""  # for logs
     index: int = 0  # which of the n choices
     seed: int = 0

@@ -13,18 +13,14 @@ from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import SamplingParams, TokenEvent
 from tests.fakes.text import QWEN_MARKS, byte_tokenizer
 
-NO_TEXT: Any = None  # these requests are never detokenized
-
 
 def make_request(prompt: Sequence[int], max_tokens: int = 50, namespace: str | None = "", **sampling: Any) -> Request:
-    """For the scheduler and the sampler."""
+    """For the scheduler and the sampler; nobody reads its text."""
     return Request(
         token_ids=list(prompt),
         num_prompt_tokens=len(prompt),
         max_total_tokens=len(prompt) + max_tokens,
         sampling=SamplingParams(**sampling),
-        detokenizer=NO_TEXT,
-        thinking_detokenizer=NO_TEXT,
         namespace=namespace,
     )
 
