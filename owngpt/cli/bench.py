@@ -29,11 +29,13 @@ def engine(
 ) -> None:
     """Prefill and decode speed of the engine, without the server around it."""
     counts = parse_streams(streams)
-    from owngpt.engine.bench import measure
+    from owngpt.engine.bench import bench_engine
     from owngpt.model.hub import resolve
 
     folder = Path(resolve(model))
-    result = measure(folder, random_weights=random_weights, dtype=dtype, prompt=prompt, context=context, streams=counts)
+    result = bench_engine(
+        folder, random_weights=random_weights, dtype=dtype, prompt=prompt, context=context, streams=counts
+    )
     click.echo(json.dumps(result) if as_json else table(result))
 
 
