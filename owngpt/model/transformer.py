@@ -17,7 +17,10 @@ from owngpt.model.rope import RopeConfig, RopeTable
 
 
 class Transformer(nn.Module):
-    """Tokens -> hidden states -> logits. It keeps nothing between calls; what is cached is the attention's."""
+    """Tokens -> hidden states -> logits. It keeps nothing between calls; what is cached is the attention's.
+
+    A new one has no values yet: `weights.load_model` reads them, `init_weights` draws them.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
