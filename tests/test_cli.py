@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import time
@@ -7,8 +8,22 @@ import pytest
 from click.testing import CliRunner, Result
 
 from owngpt.cli import COMMANDS, main
+from owngpt.cli.models import cached
 from owngpt.store.db import SQLite, database_file
 from owngpt.store.keys import Keys
+
+TINY = {
+    "architectures": ["Qwen3ForCausalLM"],
+    "vocab_size": 320,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-6,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +112,53 @@ def test_what_the_user_can_mend_is_one_sentence(arguments: tuple[str, ...], sent
     assert result.exit_code == 2
     assert result.stderr.startswith(sentence)
     assert result.stderr.count("\n") == 1
+
+
+def test_the_engine_is_measured_from_a_config_alone(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(TINY))
+    arguments = ("bench", "engine", "--model", str(tmp_path), "--random-weights", "--prompt", "32", "--context", "16")
+    result = run(*arguments, "--streams", "1,2", "--threads", "1", "--json")
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert measured["prefill_tok_s"] > 0
+    assert measured["decode"].keys() == {"1", "2"}
+    assert measured["decode"]["2"].keys() == {"best_ms", "median_ms", "tok_s"}
+    assert (measured["dtype"], measured["threads"]) == ("fp32", 1)
+    table = run(*arguments, "--streams", "1", "--threads", "1").stdout
+    assert table.startswith("prefill ")
+    assert "decode,  1 streams: " in table
+
+
+@pytest.mark.parametrize("streams", ["", "0", "1,x", "-1"])
+def test_streams_are_counts(streams: str) -> None:
+    result = run("bench", "engine", "--model", "nowhere", "--streams", streams)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"--streams is {streams!r}; it must be counts such as 1,4,8,16\n")
+
+
+def test_models_lists_what_is_bundled() -> None:
+    lines = run("models").stdout.splitlines()
+    assert lines[0].split() == ["MODEL", "WHERE", "SIZE"]
+    assert lines[1].startswith("garlic ")
+    assert lines[2].startswith("all-MiniLM-L6-v2 ")
+
+
+def test_models_in_the_cache_are_listed_with_their_size(tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--org--tiny" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_bytes(b"x" * 1_500_000)
+    assert list(cached(tmp_path)) == [("org/tiny", "cache", "1.5 MB")]
+    assert list(cached(tmp_path / "nowhere")) == []
+
+
+def test_a_server_that_is_not_there_is_one_sentence() -> None:
+    result = run("models", "--base-url", "http://127.0.0.1:9/v1")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: cannot list the models at http://127.0.0.1:9/v1/models: ")
+
+
+@pytest.mark.parametrize("name", ["no-slash", "a/b/c", "../x"])
+def test_only_names_of_models_can_be_pulled(name: str) -> None:
+    result = run("pull", name)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {name!r} is neither a folder nor the name of a model")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,18 +22,31 @@ def bench() -> None:
 @click.option("--prompt", default=512, show_default=True, type=click.IntRange(min=1), help="Tokens of the prefill.")
 @click.option("--context", default=128, show_default=True, type=click.IntRange(min=1), help="Tokens before decoding.")
 @click.option("--streams", default="1,4,8,16", show_default=True, help="How many sequences decode at once.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads that compute.  [default: torch's choice]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def engine(
-    model: str, random_weights: bool, dtype: str, prompt: int, context: int, streams: str, as_json: bool
+    model: str,
+    random_weights: bool,
+    dtype: str,
+    prompt: int,
+    context: int,
+    streams: str,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
     """Prefill and decode speed of the engine, without the server around it."""
     counts = parse_streams(streams)
     from owngpt.engine.bench import bench_engine
     from owngpt.model.hub import resolve
 
-    folder = Path(resolve(model))
     result = bench_engine(
-        folder, random_weights=random_weights, dtype=dtype, prompt=prompt, context=context, streams=counts
+        resolve(model),
+        random_weights=random_weights,
+        dtype=dtype,
+        prompt=prompt,
+        context=context,
+        streams=counts,
+        threads=threads,
     )
     click.echo(json.dumps(result) if as_json else table(result))
 

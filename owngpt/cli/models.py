@@ -59,12 +59,12 @@ def bundled() -> Iterator[Row]:
             yield Row(name, f"missing: {error}", "")
 
 
-def cached() -> Iterator[Row]:
-    """Models in the cache of huggingface_hub, complete or not."""
+def cached(folder: Path | None = None) -> Iterator[Row]:
+    """Models in the cache of huggingface_hub, complete or not; the cache is where HF_HOME says."""
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:
-        repos = scan_cache_dir().repos
+        repos = scan_cache_dir(folder).repos
     except CacheNotFound:
         return
     for repo in sorted(repos, key=lambda repo: repo.repo_id.lower()):

@@ -55,7 +55,8 @@ def serve(
         **engine,
     }
     settings = Settings.load(config_file, overrides=given)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("owngpt").setLevel(settings.log_level.upper())
     import uvloop
 
     from owngpt.server.listen import bind

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from owngpt.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 2048
@@ -90,5 +93,5 @@ class Server(uvicorn.Server):
         try:
             await asyncio.wait_for(self._drain(), self._drain_seconds)
         except TimeoutError:
-            uvicorn.server.logger.warning("stopping with requests still running after %s s", self._drain_seconds)
+            logger.warning("stopping with requests still running after %s s", self._drain_seconds)
         self.should_exit = True
