@@ -9,6 +9,8 @@ H query heads, K key/value heads, G = H / K query heads that share one, D head d
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -77,8 +79,8 @@ class KVCache:
         shape = (num_blocks * block_size, config.num_kv_heads, config.head_dim)
         self.num_blocks = num_blocks
         self.block_size = block_size
-        self.key = [torch.zeros(shape, dtype=dtype, device=device) for _ in config.layers]
-        self.value = [torch.zeros(shape, dtype=dtype, device=device) for _ in config.layers]
+        self.key = [_zeros(shape, dtype, device) for _ in config.layers]
+        self.value = [_zeros(shape, dtype, device) for _ in config.layers]
 
     @staticmethod
     def bytes_per_token(config: ModelConfig, dtype: torch.dtype) -> int:
@@ -97,6 +99,13 @@ class KVCache:
             key.view(by_block).index_select(0, blocks_N).flatten(0, 1),
             value.view(by_block).index_select(0, blocks_N).flatten(0, 1),
         )
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device | str) -> Tensor:
+    """Zeros that cost memory only once they are written: `torch.zeros` would touch gigabytes at the start."""
+    if torch.device(device).type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    return torch.frombuffer(mmap.mmap(-1, math.prod(shape) * dtype.itemsize), dtype=dtype).view(shape)
 
 
 @dataclass(frozen=True, slots=True)

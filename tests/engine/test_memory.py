@@ -1,10 +1,14 @@
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from owngpt.config import EngineConfig
 from owngpt.engine.memory import _container_memory, available_memory, plan_kv
 from owngpt.errors import ConfigError
+from owngpt.model.attention import KVCache
+from tests.fakes.model import tiny_config
 
 MIB = 2**20
 
@@ -46,3 +50,23 @@ def test_a_container_has_what_its_limit_leaves(tmp_path: Path) -> None:
     assert _container_memory(tmp_path) == []
     (tmp_path / "memory.max").write_text("1000\n")
     assert _container_memory(tmp_path) == [700]
+
+
+def test_memory_for_keys_and_values_is_only_taken_when_it_is_used() -> None:
+    """It once was zeroed at the start: gigabytes, and seconds, before the first request."""
+    cache = KVCache(tiny_config(), num_blocks=2**16, block_size=16, dtype=torch.bfloat16)
+    assert sum(tensor.nbytes for tensor in (*cache.key, *cache.value)) == 256 * MIB
+    before = _resident()
+    assert not cache.key[0][:10].any()
+    cache.key[0][0] = 1.0
+    assert _resident() - before < 16 * MIB
+    second = KVCache(tiny_config(), num_blocks=2**16, block_size=16, dtype=torch.bfloat16)
+    assert _resident() - before < 32 * MIB
+    assert second.num_blocks == 2**16
+
+
+def _resident() -> int:
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        pytest.skip("the system has no /proc")
+    return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
