@@ -1,0 +1,102 @@
+/** The messages of the open conversation, the empty state, and where the page is scrolled. */
+import { language, t } from "../i18n.js";
+import { announce } from "./announcer.js";
+import { byId } from "./dom.js";
+import { errorText, messageView } from "./message-view.js";
+
+const NEAR_END_PX = 80;
+
+export class ThreadView {
+  #views = new Map(); // message id -> view
+  #language = language();
+  #frame = 0;
+  #scroller = byId("thread");
+  #list = byId("messages");
+  #latest = byId("latest");
+
+  constructor(session) {
+    this.session = session;
+    session.addEventListener("thread", () => this.render());
+    session.addEventListener("busy", () => this.render());
+    session.addEventListener("message", ({ detail }) => this.#grow(detail));
+    this.#scroller.addEventListener("scroll", () => this.#showLatest(), { passive: true });
+    this.#latest.addEventListener("click", () => this.#toEnd());
+    this.render();
+  }
+
+  /** Shows the path; what stays keeps its element. */
+  render() {
+    const { path, conversation } = this.session;
+    const isFollowing = this.#isAtEnd();
+    this.#dropStale();
+    const views = path.map((message) => this.#viewOf(message));
+    for (const view of views) view.update();
+    if (!isSame([...this.#list.children], views)) this.#place(views, isFollowing);
+    byId("empty").hidden = path.length > 0;
+    byId("title").textContent = conversation.title || t("sidebar.new");
+    document.title = conversation.title ? `${conversation.title} – owngpt` : "owngpt";
+    this.#showLatest();
+  }
+
+  #place(views, isFollowing) {
+    const isOther = !views.some(({ element }) => element.isConnected);
+    const last = views.at(-1)?.message;
+    this.#list.replaceChildren(...views.map(({ element }) => element));
+    if (isOther || isFollowing || last.role === "user" || this.session.isGrowing(last)) this.#toEnd();
+  }
+
+  #viewOf(message) {
+    let view = this.#views.get(message.id);
+    if (view?.message !== message) {
+      view = messageView(message, this.session);
+      this.#views.set(message.id, view);
+    }
+    return view;
+  }
+
+  #dropStale() {
+    if (this.#language !== language()) this.#views.clear();
+    this.#language = language();
+    for (const id of this.#views.keys()) if (!this.session.messages.has(id)) this.#views.delete(id);
+  }
+
+  /** One update per frame, however many tokens came. */
+  #grow(message) {
+    if (!this.session.isGrowing(message)) return this.#end(message);
+    this.#frame ||= requestAnimationFrame(() => this.#update(message));
+  }
+
+  #end(message) {
+    cancelAnimationFrame(this.#frame);
+    this.#update(message);
+    announce(message.error ? `${t("error.title")}: ${errorText(message.error)}` : t("message.done"));
+  }
+
+  #update(message) {
+    this.#frame = 0;
+    const view = this.#views.get(message.id);
+    if (!view) return;
+    const isFollowing = this.#isAtEnd();
+    view.update();
+    for (const text of view.takeFinished()) announce(text);
+    if (isFollowing) this.#toEnd();
+    this.#showLatest();
+  }
+
+  #isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+  }
+
+  #toEnd() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  #showLatest() {
+    this.#latest.hidden = this.#isAtEnd();
+  }
+}
+
+function isSame(elements, views) {
+  return elements.length === views.length && views.every(({ element }, index) => element === elements[index]);
+}

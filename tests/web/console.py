@@ -1,0 +1,128 @@
+"""The console as a person meets it: a page of Chromium, and the scripted engine behind the real server."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from owngpt.server.asgi import create_app
+from owngpt.service.app import App
+from tests.fakes.engine import KEY, FakeEngine, Script, engine_of
+
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window; skips the test where Chromium is missing."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("Chromium is not installed (`apt-get install chromium`)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def served(app: App) -> Iterator[str]:
+    """The real server in a thread; -> its address."""
+    config = uvicorn.Config(create_app(app), log_level="warning", ws="none", lifespan="off")
+    server = uvicorn.Server(config)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        while not server.started:
+            time.sleep(0.005)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+@dataclass
+class Console:
+    """A page with the console, and what its model says."""
+
+    page: Page
+    engine: FakeEngine
+    address: str
+
+    def says(self, script: Script, delay: float = 0.0) -> None:
+        """What the model answers from now on; `delay` is in seconds per byte."""
+        self.engine.script, self.engine.delay = script, delay
+
+    def open(self, key: str | None = KEY) -> Console:
+        """Load the page, with a key already entered in this tab."""
+        self.page.goto(self.address)
+        if key is not None:
+            self.enter_key(key)
+            expect(self.page.locator("#key-dialog")).to_be_hidden()
+        return self
+
+    def enter_key(self, key: str) -> None:
+        self.page.locator("#key-input").fill(key)
+        self.page.get_by_role("button", name=re.compile("Connect|接続")).click()
+
+    def ask(self, text: str) -> None:
+        """Send a message and wait for the end of the answer."""
+        answers = self.page.locator(".assistant")
+        count = answers.count()
+        self.send(text)
+        expect(answers).to_have_count(count + 1)
+        self.wait_until_idle()
+
+    def send(self, text: str) -> None:
+        self.composer.fill(text)
+        self.composer.press("Enter")
+
+    def wait_until_idle(self) -> None:
+        expect(self.page.locator("#stop")).to_be_hidden()
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
+    @property
+    def composer(self) -> Locator:
+        return self.page.locator("#message")
+
+    @property
+    def answer(self) -> Locator:
+        """The last answer."""
+        return self.page.locator(".assistant").last
+
+    @property
+    def text(self) -> Locator:
+        """What the last answer says."""
+        return self.answer.locator("> .markdown")
+
+    @property
+    def question(self) -> Locator:
+        return self.page.locator(".user").last
+
+    @property
+    def conversations(self) -> Locator:
+        return self.page.locator(".conversation")
+
+    @property
+    def prompt(self) -> str:
+        """What the engine was asked last, rendered."""
+        ids = self.engine.submissions[-1].prompt
+        return self.engine.tokenizer.decode(ids, skip_special=False)
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+
+def console_of(app: App, page: Page, address: str) -> Console:
+    return Console(page, engine_of(app), address)
