@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from owngpt.service.generate import Generation, Prepared
 from owngpt.service.models import ServedModel
+from owngpt.service.workers import INLINE_COST
+from owngpt.text.grammar import ResponseFormat, ToolChoice, lark_constraint, regex_constraint, tools_constraint
 from owngpt.text.output import OutputDelta, OutputParser, ToolCallStart
-from owngpt.types import FinishReason, Message, SamplingParams, TokenEvent, TokenLogprob, Tool
+from owngpt.types import Constraint, FinishReason, Message, SamplingParams, TokenEvent, TokenLogprob, Tool
 
 THINKING_BUDGETS: Mapping[str, int | None] = {  # reasoning_effort -> tokens of thinking; None is no limit
     "none": 0,
@@ -23,11 +25,45 @@ THINKING_BUDGETS: Mapping[str, int | None] = {  # reasoning_effort -> tokens of 
 
 
 @dataclass(frozen=True, slots=True)
+class InputGrammar:
+    """What the input of a custom tool must match; `param` is its wire path."""
+
+    syntax: Literal["lark", "regex"]
+    definition: str
+    param: str
+
+    def compile(self, model: ServedModel) -> Constraint:
+        """Check it against the vocabulary; raises `InvalidRequest`."""
+        build = lark_constraint if self.syntax == "lark" else regex_constraint
+        return build(self.definition, model.tokenizer, self.param)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The tools on offer, and how they may be used."""
+
+    tools: Sequence[Tool] = ()
+    choice: ToolChoice = field(default_factory=ToolChoice)
+    is_parallel: bool = True
+    input_grammars: Mapping[str, InputGrammar] = field(default_factory=dict)  # by the name of a custom tool
+
+    def compile(self, model: ServedModel) -> list[Tool]:
+        """The tools, each custom one with its grammar."""
+        return [
+            replace(tool, grammar=self.input_grammars[tool.name].compile(model))
+            if tool.name in self.input_grammars
+            else tool
+            for tool in self.tools
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class ChatPrompt:
-    """Messages, and the tools that may be called."""
+    """Messages, the tools that may be called, and the shape that the answer must have."""
 
     messages: Sequence[Message]
-    tools: Sequence[Tool] = ()
+    tool_use: ToolUse = field(default_factory=ToolUse)
+    response_format: ResponseFormat = field(default_factory=ResponseFormat)
     reasoning_effort: str | None = None  # None: the model's own way, without a limit
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
     operation: str = "chat"
@@ -35,17 +71,31 @@ class ChatPrompt:
 
     @property
     def cost(self) -> int:
-        """Characters to render."""
+        """Characters to render; grammars are made for tools and formats, which is never cheap."""
+        if self.tool_use.tools or self.response_format.type != "text":
+            return INLINE_COST
         return sum(len(message.content) + len(message.reasoning or "") for message in self.messages)
 
     def prepare(self, model: ServedModel, sampling: SamplingParams) -> Prepared:
-        """Render with the checkpoint's own template, and bound the thinking."""
+        """Render with the checkpoint's own template, bound the thinking, and make the one constraint."""
+        tools = self.tool_use.compile(model)
         effort = self.reasoning_effort
         arguments = {"enable_thinking": None if effort is None else effort != "none", **self.template_arguments}
         enable_thinking = arguments.pop("enable_thinking")
-        ids = model.chat.encode(self.messages, self.tools, enable_thinking=enable_thinking, extra=arguments)
+        ids = model.chat.encode(self.messages, tools, enable_thinking=enable_thinking, extra=arguments)
         budget = 0 if enable_thinking is False else THINKING_BUDGETS[effort or "max"]
-        return Prepared([ids], replace(sampling, thinking=model.chat.thinking(ids, budget)))
+        thinking = model.chat.thinking(ids, budget)
+        return Prepared([ids], replace(sampling, thinking=thinking), self._constraint(model, tools))
+
+    def _constraint(self, model: ServedModel, tools: Sequence[Tool]) -> Constraint | None:
+        return tools_constraint(
+            model.tokenizer,
+            model.chat.family,
+            response_format=self.response_format,
+            tools=tools,
+            choice=self.tool_use.choice,
+            parallel_tool_calls=self.tool_use.is_parallel,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +110,7 @@ class ChatEvent:
 
 async def read_chat(generation: Generation, model: ServedModel, prompt: ChatPrompt, n: int) -> AsyncIterator[ChatEvent]:
     """Tell answer, thinking and tool calls apart, for each of the `n` choices."""
-    readers = [ChoiceReader(OutputParser(model.chat.family, prompt.tools)) for _ in range(n)]
+    readers = [ChoiceReader(OutputParser(model.chat.family, prompt.tool_use.tools)) for _ in range(n)]
     async for event in generation:
         yield readers[event.index].read(event)
 

@@ -49,7 +49,7 @@ class Answer:
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """`chat.completion.chunk`s as they come."""
-        has_tools = bool(self._prompt.tools)
+        has_tools = bool(self._prompt.tool_use.tools)
         chat = ChatStream(self._identity, self._request.sampling.n, has_tools=has_tools, has_usage=self._has_usage)
         async with generate(self._app, self._caller, self._request) as generation:
             yield chat.opening()

@@ -19,6 +19,7 @@ class WireModel(BaseModel):
 
 
 M = TypeVar("M", bound=WireModel)
+T = TypeVar("T")
 
 
 def parse(shape: type[M], body: bytes) -> M:
@@ -69,6 +70,18 @@ def path(location: Sequence[int | str]) -> str:
 def invalid(code: str, message: str) -> PydanticCustomError:
     """An error that a validator raises; the path is filled in by `translate`."""
     return PydanticCustomError(code, "{message}", {"message": message})
+
+
+def missing(param: str) -> InvalidRequest:
+    """A field that another one makes necessary."""
+    return InvalidRequest(f"Missing required parameter: {param!r}.", param=param, code="missing_required_parameter")
+
+
+def required(value: T | None, param: str) -> T:
+    """The value; raises `InvalidRequest` if it is missing."""
+    if value is None:
+        raise missing(param)
+    return value
 
 
 def shown(value: Any, limit: int = 60) -> str:
@@ -128,7 +141,7 @@ def _length(words: str, key: str, code: str) -> tuple[_Say, str]:
 
 
 def _missing(param: str, value: Any, ctx: dict[str, Any]) -> str:
-    return f"Missing required parameter: {param!r}."
+    return missing(param).message
 
 
 def _literal(param: str, value: Any, ctx: dict[str, Any]) -> str:

@@ -10,7 +10,14 @@ from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel, unknown_fields
 from owngpt.server.schemas.messages import ChatMessage, to_message
 from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields, check_stream_options
-from owngpt.server.schemas.tools import MAX_TOOLS, Choice, ResponseFormatObject, ToolDefinition
+from owngpt.server.schemas.tools import (
+    MAX_TOOLS,
+    Choice,
+    ResponseFormatObject,
+    ToolDefinition,
+    to_response_format,
+    to_tool_use,
+)
 from owngpt.service.chat import ChatPrompt
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -92,6 +99,8 @@ def to_prompt(request: ChatCompletionRequest) -> ChatPrompt:
     arguments = request.chat_template_kwargs.model_dump(exclude_unset=True) if request.chat_template_kwargs else {}
     return ChatPrompt(
         messages=[to_message(message, f"messages[{i}]") for i, message in enumerate(request.messages)],
+        tool_use=to_tool_use(request.tools or [], request.tool_choice, request.parallel_tool_calls),
+        response_format=to_response_format(request.response_format),
         reasoning_effort=request.reasoning_effort,
         template_arguments=arguments,
     )

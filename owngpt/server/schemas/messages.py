@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from owngpt.errors import InvalidRequest
-from owngpt.server.schemas.base import WireModel, invalid
+from owngpt.server.schemas.base import WireModel, invalid, missing
 from owngpt.types import Message, ToolCall
 
 
@@ -97,9 +97,9 @@ def _refuse(message: ChatMessage, where: str) -> None:
     if message.tool_calls and message.role != "assistant":
         raise InvalidRequest(f"{where}.tool_calls stands on a {message.role} message", param=f"{where}.tool_calls")
     if message.role == "tool" and message.tool_call_id is None:
-        raise _missing(f"{where}.tool_call_id")
+        raise missing(f"{where}.tool_call_id")
     if message.role != "assistant" and message.content is None:
-        raise _missing(f"{where}.content")
+        raise missing(f"{where}.content")
 
 
 def _text(message: ChatMessage, where: str) -> str:
@@ -116,19 +116,15 @@ def _part(part: ContentPart, where: str) -> str:
         )
     text = part.text if part.type == "text" else part.refusal
     if text is None:
-        raise _missing(f"{where}.{part.type}")
+        raise missing(f"{where}.{part.type}")
     return text
 
 
 def _tool_call(call: AssistantToolCall, where: str) -> ToolCall:
     if call.type == "custom":
         if call.custom is None:
-            raise _missing(f"{where}.custom")
+            raise missing(f"{where}.custom")
         return ToolCall(call.id, call.custom.name, call.custom.input, "custom")
     if call.function is None:
-        raise _missing(f"{where}.function")
+        raise missing(f"{where}.function")
     return ToolCall(call.id, call.function.name, call.function.arguments)
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(f"Missing required parameter: {param!r}.", param=param, code="missing_required_parameter")
