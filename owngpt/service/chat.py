@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from owngpt.service.generate import Generation, Prepared
+from owngpt.service.generate import Prepared
 from owngpt.service.models import ServedModel
 from owngpt.service.workers import INLINE_COST
 from owngpt.text.grammar import ResponseFormat, ToolChoice, lark_constraint, regex_constraint, tools_constraint
@@ -108,16 +108,19 @@ class ChatEvent:
     finish_reason: str | None  # stop, length or tool_calls
 
 
-async def read_chat(generation: Generation, model: ServedModel, prompt: ChatPrompt, n: int) -> AsyncIterator[ChatEvent]:
-    """Tell answer, thinking and tool calls apart, for each of the `n` choices."""
-    readers = [ChoiceReader(OutputParser(model.chat.family, prompt.tool_use.tools)) for _ in range(n)]
-    async for event in generation:
-        yield readers[event.index].read(event)
+class ChatReader:
+    """Tells answer, thinking and tool calls apart, in each of the `n` choices."""
+
+    def __init__(self, model: ServedModel, prompt: ChatPrompt, n: int) -> None:
+        tools = prompt.tool_use.tools
+        self._choices = [_ChoiceReader(OutputParser(model.chat.family, tools)) for _ in range(n)]
+
+    def read(self, event: TokenEvent) -> ChatEvent:
+        """What the event means."""
+        return self._choices[event.index].read(event)
 
 
-class ChoiceReader:
-    """One choice."""
-
+class _ChoiceReader:
     def __init__(self, parser: OutputParser) -> None:
         self._parser = parser
         self._has_calls = False

@@ -13,6 +13,7 @@ MAX_AT_ONCE = 8  # prompts of one request that the engine sees at the same time
 
 Events = AsyncIterator[TokenEvent]
 Submit = Callable[[Sequence[int]], AbstractAsyncContextManager[Events]]
+_Item = TokenEvent | Exception | None  # None: a worker has no more to do
 
 
 def fan_out(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> AbstractAsyncContextManager[Events]:
@@ -22,22 +23,29 @@ def fan_out(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> Abstrac
 
 @asynccontextmanager
 async def _many(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> AsyncIterator[Events]:
-    """A few workers take the prompts in order. The first failure ends all; leaving aborts all."""
-    queue: asyncio.Queue[TokenEvent | BaseException | None] = asyncio.Queue(maxsize=256)
+    """A few workers take the prompts in order. The first failure ends all; leaving aborts all.
+
+    Entering returns when the first prompt is admitted, or raises what refuses it.
+    """
+    queue: asyncio.Queue[_Item] = asyncio.Queue(maxsize=256)
+    admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     todo = iter(enumerate(prompts))
 
     async def work() -> None:
         try:
             for number, prompt in todo:
                 async with submit(prompt) as events:
+                    _resolve(admitted, None)
                     async for event in events:
                         await queue.put(replace(event, index=number * n + event.index))
             await queue.put(None)
         except Exception as error:
+            _resolve(admitted, error)
             await queue.put(error)
 
     workers = [asyncio.create_task(work()) for _ in range(min(MAX_AT_ONCE, len(prompts)))]
     try:
+        await admitted
         yield _read(queue, len(workers))
     finally:
         for worker in workers:
@@ -45,12 +53,21 @@ async def _many(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> Asy
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-async def _read(queue: asyncio.Queue[TokenEvent | BaseException | None], num_workers: int) -> Events:
+def _resolve(admitted: asyncio.Future[None], error: Exception | None) -> None:
+    if admitted.done():
+        return
+    if error is None:
+        admitted.set_result(None)
+    else:
+        admitted.set_exception(error)
+
+
+async def _read(queue: asyncio.Queue[_Item], num_workers: int) -> Events:
     while num_workers:
         item = await queue.get()
         if item is None:
             num_workers -= 1
-        elif isinstance(item, BaseException):
+        elif isinstance(item, Exception):
             raise item
         else:
             yield item

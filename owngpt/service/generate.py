@@ -13,7 +13,7 @@ from owngpt.service.app import App, Caller
 from owngpt.service.fanout import Events, fan_out
 from owngpt.service.limits import Ticket
 from owngpt.service.models import ServedModel
-from owngpt.types import Constraint, FinishReason, SamplingParams, Usage
+from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,15 @@ class Generation:
     def usage(self) -> Usage:
         return self._ticket.usage
 
-    async def __aiter__(self) -> Events:
-        async for event in self._events:
-            self._ticket.count(event)
-            if event.finish_reason is FinishReason.ERROR:
-                raise EngineFailed(event.error or "the engine could not finish this request")
-            yield event
+    def __aiter__(self) -> Generation:
+        return self
+
+    async def __anext__(self) -> TokenEvent:
+        event = await anext(self._events)
+        self._ticket.count(event)
+        if event.finish_reason is FinishReason.ERROR:
+            raise EngineFailed(event.error or "the engine could not finish this request")
+        return event
 
 
 @asynccontextmanager

@@ -140,8 +140,10 @@ async def test_full_queue(path: str, stream: bool) -> None:
     app = make_app(refusal=Overloaded("12 choices are queued", retry_after=7))
     async with client_of(app) as client:
         response = await client.post(path, json={**BODIES[path], "stream": stream})
-    check(response, 429, "rate_limit_error", "rate_limit_exceeded", "12 choices")
-    assert response.headers["retry-after"] == "7"
+        many = await client.post("/v1/completions", json={"prompt": ["a", "b"], "stream": stream})
+    for refused in (response, many):
+        check(refused, 429, "rate_limit_error", "rate_limit_exceeded", "12 choices")
+        assert refused.headers["retry-after"] == "7"
 
 
 async def test_no_room_left() -> None:

@@ -33,6 +33,10 @@ class Engine:
         finally:
             self.inside -= 1
 
+    async def enter(self, prompts: Sequence[Sequence[int]]) -> None:
+        async with fan_out(self.submit, prompts, self.n):
+            pass
+
     async def _events(self, prompt: Sequence[int]) -> Events:
         for index in range(self.n):
             await asyncio.sleep(0)
@@ -57,6 +61,12 @@ async def test_a_failure_ends_all() -> None:
         await read_all(engine, [[1], [666], *([2],) * 100])
     assert engine.inside == 0
     assert engine.entered < 100
+
+
+async def test_a_refusal_comes_before_the_first_event() -> None:
+    """So that it can still be a status code."""
+    with pytest.raises(Overloaded):
+        await Engine(n=1).enter([[666]] * 3)
 
 
 async def test_leaving_early_leaves_all() -> None:

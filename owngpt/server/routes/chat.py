@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,8 +13,8 @@ from owngpt.server.schemas.chat import ChatCompletionRequest, check_chat, ignore
 from owngpt.server.schemas.chat_answer import ChatStream, WholeChat
 from owngpt.server.schemas.sampling import Logprobs, sampling_params, wants_usage
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
-from owngpt.service.chat import ChatEvent, ChatPrompt, read_chat
-from owngpt.service.generate import Generation, GenerationRequest, generate
+from owngpt.service.chat import ChatPrompt, ChatReader
+from owngpt.service.generate import GenerationRequest, generate
 
 
 async def create_chat_completion(request: Request) -> Response:
@@ -37,25 +37,25 @@ class Answer:
         sampling = sampling_params(body, max_tokens(body), logprobs, model.tokenizer.vocab_size)
         self._prompt: ChatPrompt = to_prompt(body)
         self._request = GenerationRequest(model, self._prompt, sampling, request_id(request))
-        self._identity = Identity("chatcmpl", body.model or model.name, model.fingerprint)
+        self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint)
 
     async def whole(self) -> bytes:
         """One `chat.completion`."""
-        chat = WholeChat(self._request.sampling.n)
+        reader, chat = self._reader(), WholeChat(self._request.sampling.n)
         async with generate(self._app, self._caller, self._request) as generation:
-            async for event in self._events(generation):
-                chat.add(event)
+            async for event in generation:
+                chat.add(reader.read(event))
             return encode(chat.document(self._identity, generation.usage))
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """`chat.completion.chunk`s as they come."""
-        has_tools = bool(self._prompt.tool_use.tools)
+        reader, has_tools = self._reader(), bool(self._prompt.tool_use.tools)
         chat = ChatStream(self._identity, self._request.sampling.n, has_tools=has_tools, has_usage=self._has_usage)
         async with generate(self._app, self._caller, self._request) as generation:
             yield chat.opening()
-            async for event in self._events(generation):
-                yield chat.add(event)
+            async for event in generation:
+                yield chat.add(reader.read(event))
             yield (chat.usage(generation.usage) if self._has_usage else b"") + DONE
 
-    def _events(self, generation: Generation) -> AsyncIterator[ChatEvent]:
-        return read_chat(generation, self._request.model, self._prompt, self._request.sampling.n)
+    def _reader(self) -> ChatReader:
+        return ChatReader(self._request.model, self._prompt, self._request.sampling.n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
@@ -25,14 +25,15 @@ def event(document: bytes) -> bytes:
 class Identity:
     """What stands on each chunk of one answer."""
 
-    prefix: str  # chatcmpl or cmpl
+    id: str
+    created: int  # Unix seconds
     model: str  # as the client named it, or the name of the model that was chosen for it
     fingerprint: str
-    id: str = ""
-    created: int = field(default_factory=lambda: int(time.time()))
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "id", f"{self.prefix}-{secrets.token_hex(16)}")
+    @classmethod
+    def new(cls, prefix: str, model: str, fingerprint: str) -> Identity:
+        """Of an answer that begins now; `prefix` is chatcmpl or cmpl."""
+        return cls(f"{prefix}-{secrets.token_hex(16)}", int(time.time()), model, fingerprint)
 
     def fields(self, object_: str) -> dict[str, Any]:
         """The fields in front of `choices`."""
