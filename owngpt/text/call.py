@@ -187,10 +187,10 @@ class CallReader:
 
     def _close(self) -> tuple[str, Status]:
         if self.tool is None:
-            if self._name is None or self._needs_arguments:
+            tool = self._tools.get(self._name or "")
+            if tool is None or (self._needs_arguments and tool.grammar is None):
                 return "", Status.BAD
-            self.tool = self._tools[self._name]
-            self.has_raw_input = self.tool.type == "custom"
+            self.tool, self.has_raw_input = tool, tool.type == "custom"
             return ("" if self.has_raw_input else "{}"), Status.DONE
         return "", Status.DONE
 

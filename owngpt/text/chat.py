@@ -10,6 +10,7 @@ still decodes to what was typed. A sentencepiece tokenizer may add a space at a 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -284,6 +285,12 @@ def _cut_marks(text: str, cut: str, marks: Matcher) -> str:
 
 
 def _unused_character(messages: Iterable[Message], tools: Iterable[Tool], options: Mapping[str, Any]) -> str:
-    """A private-use character that nobody typed."""
-    typed = repr((messages, tools, options))  # such characters are escaped in it
-    return next(c for c in map(chr, range(0xF0000, 0xFFFFE)) if repr(c)[1:-1] not in typed)
+    """A private-use character that nobody typed. Raises `InvalidRequest` where somebody typed them all."""
+    typed = repr((messages, tools, options))  # such characters are escaped in it: U+F0000 is \U000f0000
+    used = set(re.findall("U000f([0-9a-f]{4})", typed))
+    unused = next((chr(0xF0000 + n) for n in range(0xFFFE) if f"{n:04x}" not in used), None)
+    if unused is None:
+        raise InvalidRequest(
+            "the messages use every private-use character of plane 15; leave some out", param="messages"
+        )
+    return unused
