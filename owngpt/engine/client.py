@@ -52,7 +52,8 @@ class EngineClient(Protocol):
         `namespace` is opaque: prefix-cache blocks are shared only inside it. On entering, raises
         `InvalidRequest` (prompt too long for the context or the KV memory, constraint that cannot be enforced) and
         `Overloaded` (the bounded queue is full). The iterator ends after each choice has had its `finish_reason`;
-        if the engine dies, it raises `EngineFailed`.
+        if the engine dies, it raises `EngineFailed`. End tokens and stop tokens end a choice and are not delivered,
+        so they are not counted either.
         """
         ...
 

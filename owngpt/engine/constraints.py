@@ -115,8 +115,9 @@ def _compile(tokenizer: Tokenizer, grammar: str) -> llguidance.LLMatcher:
 
 
 def _limits() -> llguidance.LLParserLimits:
-    """What one grammar may cost: about 20 ms per step, some tens of megabytes."""
+    """What one grammar may cost: some tens of milliseconds per step, some tens of megabytes."""
     return llguidance.LLParserLimits(
+        max_items_in_row=20_000,  # a schema with thousands of optional properties
         initial_lexer_fuel=2_000_000,
         step_lexer_fuel=200_000,
         step_max_items=50_000,

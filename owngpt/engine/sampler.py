@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,52 +81,51 @@ def _choose(scores_NV: Tensor, requests: Sequence[Request]) -> list[int]:
 
 
 def _draw(scores_RV: Tensor, requests: Sequence[Request]) -> list[int]:
-    """One token per row, in proportion to what is left of the probabilities after the filters."""
+    """One token per row, in proportion to what the filters leave of its weight. One buffer, worked on in place."""
     temperature_R1 = _column([request.sampling.temperature for request in requests])
-    shifted_RV = scores_RV - scores_RV.amax(-1, keepdim=True)  # first, so that a tiny temperature cannot overflow
-    probs_RV = (shifted_RV / temperature_R1).softmax(-1)
-    probs_RV = _filter(probs_RV, requests)
-    cumulative_RV = probs_RV.cumsum(-1)
+    best_R1 = scores_RV.amax(-1, keepdim=True)  # taken off first, so that a tiny temperature cannot overflow
+    weights_RV = (scores_RV - best_R1).div_(temperature_R1).exp_()  # the best has weight 1
+    _filter(weights_RV, requests)
+    cumulative_RV = weights_RV.cumsum_(-1)
     total_R1 = cumulative_RV[:, -1:]
     target_R1 = _column([request.draw() for request in requests]) * total_R1
     target_R1 = torch.minimum(target_R1, total_R1.nextafter(torch.zeros(())))  # rounding must not pass the last token
     token_ids: list[int] = torch.searchsorted(cumulative_RV, target_R1, right=True)[:, 0].tolist()
-    return [min(token_id, probs_RV.shape[-1] - 1) for token_id in token_ids]
+    return [min(token_id, cumulative_RV.shape[-1] - 1) for token_id in token_ids]
 
 
-def _filter(probs_RV: Tensor, requests: Sequence[Request]) -> Tensor:
-    """Zero what top_k, top_p and min_p exclude."""
+def _filter(weights_RV: Tensor, requests: Sequence[Request]) -> None:
+    """Zero what top_k, top_p and min_p exclude, in place."""
     params = [request.sampling for request in requests]
-    floor_R1 = _column([p.min_p for p in params]) * probs_RV.amax(-1, keepdim=True)
+    floor_R1 = _column([p.min_p for p in params])
     rows = [row for row, p in enumerate(params) if p.top_k > 0 or p.top_p < 1]
     if rows:
         top_k = [params[row].top_k for row in rows]
         top_p_R1 = _column([params[row].top_p for row in rows])
-        floor_R1[rows] = torch.maximum(floor_R1[rows], _smallest_kept(probs_RV[rows], top_k, top_p_R1))
-    elif not floor_R1.any():
-        return probs_RV
-    return probs_RV.where(probs_RV >= floor_R1, 0.0)
+        floor_R1[rows] = torch.maximum(floor_R1[rows], _smallest_kept(weights_RV[rows], top_k, top_p_R1))
+    if floor_R1.any():
+        weights_RV.masked_fill_(weights_RV < floor_R1, 0.0)
 
 
-def _smallest_kept(probs_RV: Tensor, top_k: Sequence[int], top_p_R1: Tensor) -> Tensor:
-    """R1: the least probability among the best `top_k` (0: all) that are needed to reach `top_p` of their sum."""
-    width = probs_RV.shape[-1]
-    num_candidates = min(width, max(_NUM_CANDIDATES, *top_k))
+def _smallest_kept(weights_RV: Tensor, top_k: Sequence[int], top_p_R1: Tensor) -> Tensor:
+    """R1: the least weight among the best `top_k` (0: all) that are needed to reach `top_p` of their sum."""
+    width = weights_RV.shape[-1]
     top_k_R1 = torch.tensor([k or width for k in top_k])[:, None]
-    candidates_RC = _candidates(probs_RV, num_candidates, top_k_R1, top_p_R1)
+    sum_R1 = weights_RV.sum(-1, keepdim=True)
+    candidates_RC = _candidates(weights_RV, min(width, max(_NUM_CANDIDATES, *top_k)), top_k_R1, top_p_R1 * sum_R1)
     best_RC = candidates_RC.where(torch.arange(candidates_RC.shape[-1]) < top_k_R1, 0.0)
     sums_RC = best_RC.cumsum(-1)  # in order, so that a row's sums do not depend on how many candidates others need
-    total_R1 = torch.where(top_k_R1 < width, sums_RC[:, -1:], 1.0)
+    total_R1 = torch.where(top_k_R1 < width, sums_RC[:, -1:], sum_R1)
     is_kept_RC = (sums_RC - best_RC < top_p_R1 * total_R1) & (best_RC > 0)
     last_R1 = (is_kept_RC.sum(-1, keepdim=True) - 1).clamp(min=0)  # the best token always stays
     return best_RC.gather(-1, last_R1)
 
 
-def _candidates(probs_RV: Tensor, count: int, top_k_R1: Tensor, top_p_R1: Tensor) -> Tensor:
-    """The best probabilities, in order; all of them if `count` are too few for any row."""
-    best_RC = probs_RV.topk(count).values
-    is_enough = (top_k_R1 <= count) | (best_RC.sum(-1, keepdim=True) >= top_p_R1)
-    return best_RC if bool(is_enough.all()) else probs_RV.sort(-1, descending=True).values
+def _candidates(weights_RV: Tensor, count: int, top_k_R1: Tensor, wanted_R1: Tensor) -> Tensor:
+    """The best weights, in order; all of them if `count` are too few for any row. (NumPy sorts floats by vector.)"""
+    best_RC = weights_RV.topk(count).values
+    is_enough = (top_k_R1 <= count) | (best_RC.sum(-1, keepdim=True) >= wanted_R1)
+    return best_RC if bool(is_enough.all()) else torch.from_numpy(np.sort(weights_RV.numpy(), -1)).flip(-1)
 
 
 def _is_adjusted(request: Request) -> bool:
