@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -55,6 +56,8 @@ def load(app: App, progress: Progress | None = None) -> None:
     if isinstance(app.metrics, PrometheusMetrics):
         app.metrics.watch(models)
     app.loaded = models
+    gc.collect()
+    gc.freeze()  # what is loaded stays: later collections need not walk it, which would stop all streams for a while
 
 
 def load_models(settings: Settings, progress: Progress | None = None) -> Models:

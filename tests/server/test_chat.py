@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -328,6 +329,16 @@ async def test_unknown_fields_are_named_and_hints_too() -> None:
     assert set(response.headers["x-owngpt-ignored"].split(", ")) == set(names.split(", "))
 
 
+async def test_an_effort_that_the_model_cannot_make_is_named() -> None:
+    app = make_app()
+    [model] = app.models.generative
+    family = replace(model.chat.family, think=None)
+    model.chat.family = family
+    response = await post(app, reasoning_effort="high")
+    assert (response.status_code, response.headers["x-owngpt-ignored"]) == (200, "reasoning_effort")
+    assert "x-owngpt-ignored" not in (await post(app, reasoning_effort="none")).headers
+
+
 async def test_nothing_is_named_when_all_is_known() -> None:
     response = await post(make_app(), temperature=1, n=1, service_tier="auto", parallel_tool_calls=True, seed=1)
     assert "x-owngpt-ignored" not in response.headers
@@ -376,6 +387,9 @@ async def test_nothing_is_named_when_all_is_known() -> None:
             "tool_choice.function.name",
             "'f'",
         ),
+        ({"messages": [{"role": "user", "content": [1] * 100_000}]}, "messages[0].content[0]", "expected an object"),
+        ({"logit_bias": {str(i): "x" for i in range(5000)}}, "logit_bias", "5000 entries"),
+        ({"metadata": {str(i): "x" for i in range(5000)}}, "metadata", "5000 entries"),
         ({"stream_options": {}}, "stream_options", "only allowed when 'stream'"),
     ],
 )

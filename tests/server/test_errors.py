@@ -96,6 +96,12 @@ async def test_body_that_is_no_request(app: App, path: str, body: bytes) -> None
         check(await client.post(path, content=body), 400, "invalid_request_error")
 
 
+async def test_body_with_too_many_fields(app: App) -> None:
+    async with client_of(app) as client:
+        response = await client.post("/v1/completions", json={f"f{i}": 1 for i in range(5000)})
+    check(response, 400, "invalid_request_error", None, "5000 fields")
+
+
 @pytest.mark.parametrize("path", BODIES)
 async def test_empty_object_names_what_is_missing(app: App, path: str) -> None:
     async with client_of(app) as client:

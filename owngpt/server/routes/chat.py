@@ -22,7 +22,7 @@ async def create_chat_completion(request: Request) -> Response:
     body = await read(request, ChatCompletionRequest)
     check_chat(body)
     answer = Answer(request, body)
-    headers = ignored_header(ignored_chat_fields(body))
+    headers = ignored_header(ignored_chat_fields(body, can_think=answer.can_think))
     return EventStream(answer.stream(), headers) if body.stream else WholeAnswer(answer.whole, headers)
 
 
@@ -38,6 +38,11 @@ class Answer:
         self._prompt: ChatPrompt = to_prompt(body)
         self._request = GenerationRequest(model, self._prompt, sampling, request_id(request))
         self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint)
+
+    @property
+    def can_think(self) -> bool:
+        """Whether the model has a way to think that can be bounded."""
+        return self._request.model.chat.family.think is not None
 
     async def whole(self) -> bytes:
         """One `chat.completion`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from owngpt.errors import InvalidRequest
@@ -18,6 +19,7 @@ class WireModel(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
+MAX_FIELDS = 4096  # of one object whose keys the caller chooses
 M = TypeVar("M", bound=WireModel)
 T = TypeVar("T")
 
@@ -30,6 +32,8 @@ def parse(shape: type[M], body: bytes) -> M:
         raise InvalidRequest(f"We could not parse the JSON body of your request: {error}") from None
     if not isinstance(document, dict):
         raise InvalidRequest(f"The body must be a JSON object, but is {_kind(document)}")
+    if len(document) > MAX_FIELDS:
+        raise InvalidRequest(f"The body has {len(document)} fields; this server takes at most {MAX_FIELDS}")
     try:
         return shape.model_validate(document)
     except ValidationError as error:
@@ -38,7 +42,7 @@ def parse(shape: type[M], body: bytes) -> M:
 
 def unknown_fields(request: WireModel) -> list[str]:
     """Paths of the fields that no shape knows, such as `client_metadata` and `messages[0].cache_control`."""
-    return list(_unknown(request, ""))
+    return list(islice(_unknown(request, ""), MAX_FIELDS))
 
 
 def _unknown(model: WireModel, prefix: str) -> Iterator[str]:
@@ -59,6 +63,16 @@ def header_value(names: Sequence[str], limit: int = 32) -> str:
     """Names as one safe header: ASCII, bounded in number and length."""
     shown = [re.sub(r"[^A-Za-z0-9_.\[\]-]", "?", name[:64]) for name in names[:limit]]
     return ", ".join([*shown, f"and {len(names) - limit} more"] if len(names) > limit else shown)
+
+
+def _few(value: Any) -> Any:
+    """Before the entries are looked at: an error for each of a million would take minutes to write."""
+    if isinstance(value, dict) and len(value) > MAX_FIELDS:
+        raise invalid("invalid_value", f"{len(value)} entries; this server takes at most {MAX_FIELDS}.")
+    return value
+
+
+Few = BeforeValidator(_few)
 
 
 def path(location: Sequence[int | str]) -> str:

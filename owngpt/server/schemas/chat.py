@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from owngpt.errors import InvalidRequest
-from owngpt.server.schemas.base import WireModel, unknown_fields
+from owngpt.server.schemas.base import Few, WireModel, unknown_fields
 from owngpt.server.schemas.messages import ChatMessage, to_message
 from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields, check_stream_options
 from owngpt.server.schemas.tools import (
@@ -32,20 +32,20 @@ class TemplateArguments(WireModel):
 class ChatCompletionRequest(SamplingFields):
     """What a client asks of a chat. The last blocks are known only to be refused, or to be named as without effect."""
 
-    messages: list[ChatMessage] = Field(min_length=1, max_length=16_384)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=16_384, fail_fast=True)
     max_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
     max_completion_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: ResponseFormatObject | None = None
-    tools: list[ToolDefinition] | None = Field(None, max_length=MAX_TOOLS)
+    tools: list[ToolDefinition] | None = Field(None, max_length=MAX_TOOLS, fail_fast=True)
     tool_choice: Choice | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: Effort | None = None
     chat_template_kwargs: TemplateArguments | None = None
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
-    modalities: list[Literal["text", "audio"]] | None = None
+    modalities: list[Literal["text", "audio"]] | None = Field(None, max_length=16, fail_fast=True)
     store: bool | None = None
     safety_identifier: str | None = Field(None, max_length=64)
 
@@ -55,7 +55,7 @@ class ChatCompletionRequest(SamplingFields):
     moderation: Any = None
     web_search_options: Any = None
 
-    metadata: dict[str, str] | None = None
+    metadata: Annotated[dict[str, str], Few] | None = None
     prediction: Any = None
     prompt_cache_key: str | None = None
     prompt_cache_options: Any = None
@@ -116,12 +116,13 @@ def max_tokens(request: ChatCompletionRequest) -> int | None:
     return new if new is not None else old
 
 
-def ignored_chat_fields(request: ChatCompletionRequest) -> list[str]:
-    """Fields that had no effect on the answer, for `x-owngpt-ignored`."""
+def ignored_chat_fields(request: ChatCompletionRequest, *, can_think: bool) -> list[str]:
+    """Fields that had no effect, for `x-owngpt-ignored`: unknown ones, hints, and an effort that the model cannot make."""
     template = tuple(request.chat_template_kwargs.model_extra or ()) if request.chat_template_kwargs else ()
     used = {f"chat_template_kwargs.{name}" for name in template}
     unknown = [name for name in unknown_fields(request) if name not in used]
-    return unknown + [name for name in WITHOUT_EFFECT if getattr(request, name) is not None]
+    hints = WITHOUT_EFFECT if can_think else (*WITHOUT_EFFECT, "reasoning_effort")
+    return unknown + [name for name in hints if getattr(request, name) not in (None, "none")]
 
 
 def _unsupported(param: str, message: str) -> InvalidRequest:

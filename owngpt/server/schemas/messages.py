@@ -27,7 +27,7 @@ def _parts(value: Any) -> Any:
     raise invalid("invalid_type", "expected a string or an array of content parts.")
 
 
-Content = Annotated[list[ContentPart], Field(min_length=1), BeforeValidator(_parts)]
+Content = Annotated[list[ContentPart], Field(min_length=1, max_length=16_384, fail_fast=True), BeforeValidator(_parts)]
 
 
 class FunctionCall(WireModel):
@@ -61,7 +61,7 @@ class ChatMessage(WireModel):
     name: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None  # as DeepSeek and vLLM send it, and as this server answers
-    tool_calls: list[AssistantToolCall] | None = Field(None, max_length=1024)
+    tool_calls: list[AssistantToolCall] | None = Field(None, max_length=1024, fail_fast=True)
     tool_call_id: str | None = None
     audio: Any = None
     function_call: Any = None

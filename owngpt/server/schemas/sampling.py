@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, Field
 
 from owngpt.errors import InvalidRequest
-from owngpt.server.schemas.base import WireModel, shown
+from owngpt.server.schemas.base import Few, WireModel, shown
 from owngpt.types import SamplingParams
 
 MAX_STOPS, MAX_STOP_LENGTH = 16, 1024  # OpenAI takes 4
@@ -21,7 +21,7 @@ def _listed(value: Any) -> Any:
 
 Stop = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=MAX_STOP_LENGTH)]],
-    Field(max_length=MAX_STOPS),
+    Field(max_length=MAX_STOPS, fail_fast=True),
     BeforeValidator(_listed),
 ]
 
@@ -43,7 +43,7 @@ class SamplingFields(WireModel):
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     seed: int | None = Field(None, ge=-INT64, lt=INT64)
     stop: Stop | None = None
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logit_bias: Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Few] | None = None
     max_tokens: int | None = Field(None, le=MAX_TOKENS)
     n: int | None = Field(None, ge=1, le=128)
     stream: bool | None = None
@@ -54,7 +54,7 @@ class SamplingFields(WireModel):
     min_p: float | None = Field(None, ge=0, le=1)
     repetition_penalty: float | None = Field(None, gt=0, le=10)
     ignore_eos: bool | None = None
-    stop_token_ids: list[Annotated[int, Field(ge=0)]] | None = Field(None, max_length=256)
+    stop_token_ids: list[Annotated[int, Field(ge=0)]] | None = Field(None, max_length=256, fail_fast=True)
 
 
 class Logprobs(NamedTuple):

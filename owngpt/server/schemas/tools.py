@@ -74,7 +74,7 @@ class AllowedTools(WireModel):
     """A part of the request's `tools`."""
 
     mode: Literal["auto", "required"]
-    tools: list[ToolReference] = Field(min_length=1, max_length=MAX_TOOLS)
+    tools: list[ToolReference] = Field(min_length=1, max_length=MAX_TOOLS, fail_fast=True)
 
 
 class ToolChoiceObject(WireModel):
