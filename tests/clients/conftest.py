@@ -1,0 +1,55 @@
+"""What the tests with real clients share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from owngpt.service.app import App
+from tests.clients import npm
+from tests.clients.scripted import WORLD, scripted_app
+from tests.clients.serving import Running, Serve, running, tiny_app, tiny_checkpoint
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Serve]:
+    """Start a server for an App; all of them stop at the end of the session."""
+    with ExitStack() as servers:
+
+        def start(app: App) -> Running:
+            return servers.enter_context(running(app))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def scripted(serve: Serve) -> Running:
+    """A server whose model says what `WORLD` has for it."""
+    return serve(scripted_app(*WORLD, otherwise="Hello 日本! 👋🏽"))
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the model `tiny`."""
+    return tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny(serve: Serve, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """A server with a real engine and the random model `tiny`."""
+    return serve(tiny_app(checkpoint, tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(scope="session")
+def npm_clients(pytestconfig: pytest.Config) -> None:
+    """The packages of `node/package.json`, in `node/node_modules`."""
+    if tool := npm.missing_tool():
+        pytest.skip(f"{tool} is not installed")
+    if not npm.is_installed():
+        capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print("\nnpm installs the clients of tests/clients/node/package.json ...", flush=True)
+        npm.install()

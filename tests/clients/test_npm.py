@@ -1,0 +1,39 @@
+"""The official npm client and Vercel's AI SDK, against a scripted model: the scripts in `node/` do the asserting."""
+
+from __future__ import annotations
+
+from time import monotonic, sleep
+
+import pytest
+
+from tests.clients.npm import run_script
+from tests.clients.serving import Running
+from tests.fakes.engine import engine_of
+
+pytestmark = pytest.mark.usefixtures("npm_clients")
+SAID = "Hello 日本! 👋🏽"
+
+
+def test_openai_chats_streams_parses_and_runs_tools(scripted: Running) -> None:
+    result = run_script("openai-chat.mjs", scripted)
+    assert result == {"text": SAID, "asked": ["東京"], "tokens": len(SAID.encode())}
+    until = monotonic() + 5
+    while engine_of(scripted.app).num_running and monotonic() < until:
+        sleep(0.01)
+    assert engine_of(scripted.app).num_running == 0, "a stream that was left still runs"
+
+
+def test_openai_does_the_rest(scripted: Running) -> None:
+    result = run_script("openai-rest.mjs", scripted)
+    assert result["models"] == ["fake", "fake-embed", "gpt-fake"]
+    assert result["errors"] == {
+        "NotFoundError": {"status": 404, "code": "model_not_found", "param": "model"},
+        "BadRequestError": {"status": 400, "code": "array_below_min_length", "param": "messages"},
+        "AuthenticationError": {"status": 401, "code": "invalid_api_key", "param": None},
+    }
+
+
+@pytest.mark.parametrize("provider", ["openai", "openai-compatible"])
+def test_ai_sdk(scripted: Running, provider: str) -> None:
+    result = run_script("ai-sdk.mjs", scripted, PROVIDER=provider, AI_SDK_LOG_WARNINGS="false")
+    assert result == {"text": SAID, "steps": 2, "dimensions": 8}
