@@ -28,21 +28,28 @@ _CACHED_GRAMMARS = 32
 
 
 class ConstraintCompiler:
-    """Compiles grammars in two threads of its own; keeps the last ones, since clients repeat their schemas."""
+    """Compiles grammars in two threads of its own; keeps the last ones, since clients repeat their schemas.
+
+    The vocabulary is prepared in the background, since that takes about a second for a large one.
+    """
 
     def __init__(self, tokenizer: Tokenizer, seconds: float = COMPILE_SECONDS) -> None:
         self._tokenizer = tokenizer
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="owngpt-grammar")
         self._compiled: OrderedDict[str, llguidance.LLMatcher] = OrderedDict()
+        self._threads.submit(lambda: tokenizer.llg)
 
     async def compile(self, constraint: Constraint) -> llguidance.LLMatcher:
-        """A matcher of one's own. `InvalidRequest` (param as the constraint says) if the grammar cannot be enforced."""
+        """A matcher at the start of the grammar, shared: copy it for use.
+
+        `InvalidRequest` (param as the constraint says) if the grammar cannot be enforced.
+        """
         if len(constraint.grammar) > MAX_GRAMMAR_CHARS:
             raise _refused(constraint, f"it has {len(constraint.grammar)} characters; at most {MAX_GRAMMAR_CHARS}")
         matcher = self._compiled.get(constraint.grammar) or await self._compile(constraint)
         self._remember(constraint.grammar, matcher)
-        return matcher.deep_copy()
+        return matcher
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -54,6 +61,8 @@ class ConstraintCompiler:
             matcher = await asyncio.wait_for(work, self._seconds)
         except TimeoutError as error:
             raise _refused(constraint, f"it takes more than {self._seconds:g} s to compile; simplify it") from error
+        except ValueError as error:  # llguidance cannot read this tokenizer
+            raise _refused(constraint, f"this model's tokenizer has no grammars: {error}") from error
         if matcher.is_error():
             raise _refused(constraint, matcher.get_error().strip()[:_MAX_MESSAGE_CHARS])
         return matcher

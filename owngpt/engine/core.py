@@ -24,7 +24,7 @@ from owngpt.engine.commit import commit, finish
 from owngpt.engine.constraints import ConstraintCompiler
 from owngpt.engine.logprobs import token_logprobs
 from owngpt.engine.memory import plan_kv
-from owngpt.engine.request import Request, Sample
+from owngpt.engine.request import Request, RequestState, Sample
 from owngpt.engine.runner import ModelRunner
 from owngpt.engine.sampler import Sampler
 from owngpt.engine.scheduler import Chunk, Scheduler
@@ -87,13 +87,11 @@ class EngineCore:
         self.counters.step_seconds += perf_counter() - begin
         return outcomes
 
-    def fail_running(self) -> list[Request]:
+    def fail_running(self) -> None:
         """A step has raised: take out all that took part in it. Raises AssertionError if the books are wrong."""
-        failed = list(self.scheduler.running)
-        for request in failed:
+        for request in list(self.scheduler.running):
             self.scheduler.remove(request)
         self.scheduler.check_integrity()
-        return failed
 
     def stats(self) -> EngineStats:
         return self.counters.read(self.scheduler)
@@ -254,8 +252,9 @@ class ThreadEngine:
             outcomes = self._core.step()
         except Exception:
             logger.exception("a step of the engine failed")
-            failed = self._core.fail_running()
-            self._deliver((request, EngineFailed("the engine failed at this request")) for request in failed)
+            self._core.fail_running()
+            ended = [request for request in self._streams if request.state is RequestState.FINISHED]
+            self._deliver([(request, EngineFailed("the engine failed at this request")) for request in ended])
         else:
             self._deliver(outcomes)
 

@@ -43,7 +43,7 @@ class Submissions:
         namespace: str,
         request_id: str,
     ) -> list[Request]:
-        """One per choice. The matcher becomes theirs."""
+        """One per choice, each with a copy of the matcher."""
         seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
         most = self.max_model_len if sampling.max_tokens is None else len(prompt) + sampling.max_tokens
         return [

@@ -189,13 +189,11 @@ async def test_a_slow_grammar_is_given_up_and_others_are_not_held(tokenizer: Tok
     compiler.close()
 
 
-async def test_each_compilation_is_ones_own(tokenizer: Tokenizer) -> None:
-    compiler = ConstraintCompiler(tokenizer)
-    first = await compiler.compile(Constraint('start: "ab"'))
-    first.consume_token(ord("a"))
-    second = await compiler.compile(Constraint('start: "ab"'))
-    assert second.consume_token(ord("a"))
-    compiler.close()
+async def test_a_grammar_that_is_used_again_starts_anew(tokenizer: Tokenizer) -> None:
+    with engine(ScriptedModel("ab", tokenizer.vocab_size), tokenizer) as served:
+        for _ in range(2):
+            answers = await ask(served, "x", constraint=Constraint('start: "ab"'), n=2)
+            assert [answer.text for answer in answers] == ["ab", "ab"]
 
 
 @pytest.mark.parametrize("limit", [{"step_max_items": 20}, {"max_items_in_row": 20}], ids=["mask", "token"])

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -318,6 +319,27 @@ async def test_a_step_that_raises_fails_who_took_part_and_the_engine_lives_on(to
             await ask(served, "x", max_tokens=9)
         assert (await ask(served, "x", max_tokens=2))[0].text == "ab"
         assert served.stats().num_free_blocks == served.stats().num_blocks
+
+
+class BrokenTokenizer(Tokenizer):
+    """It cannot spell one of its tokens."""
+
+    def token_bytes(self, token_id: int) -> bytes:
+        if token_id == ord("!"):
+            raise RuntimeError("no bytes")
+        return super().token_bytes(token_id)
+
+
+async def test_text_that_cannot_be_made_fails_its_request_and_no_other(
+    tokenizer: Tokenizer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    byte_tokenizer(tmp_path)
+    broken_tokenizer = BrokenTokenizer.load(tmp_path)
+    with engine(ScriptedModel("ab!cdefghi", tokenizer.vocab_size), broken_tokenizer) as served:
+        broken, healthy = await asyncio.gather(ask(served, "x", max_tokens=5), ask(served, "five.", max_tokens=5))
+        assert broken[0].finish_reason is FinishReason.ERROR
+        assert (healthy[0].text, healthy[0].finish_reason) == ("defgh", FinishReason.LENGTH)
+    assert "could not be taken in" in caplog.text
 
 
 async def test_when_the_engine_dies_everyone_gets_an_answer(
