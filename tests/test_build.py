@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,9 +14,8 @@ import pytest
 from owngpt.build import fingerprint, load, open_app
 from owngpt.config import EngineConfig, Settings
 from owngpt.errors import CheckpointError, ConfigError
-from owngpt.server.asgi import create_app
 from owngpt.service.app import App
-from tests.fakes.engine import CHATML
+from tests.fakes.engine import CHATML, client_of
 from tests.fakes.model import edit_config, encoder_checkpoint, family_checkpoint
 from tests.fakes.text import byte_tokenizer
 
@@ -49,9 +50,7 @@ def app(settings: Settings) -> Iterator[App]:
 
 @pytest.mark.anyio
 async def test_a_folder_becomes_a_server_that_answers(app: App) -> None:
-    headers = {"authorization": f"Bearer {KEY}"}
-    transport = httpx.ASGITransport(create_app(app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://owngpt.test", headers=headers) as client:
+    async with client_of(app, KEY) as client:
         names = [model["id"] for model in (await client.get("/v1/models")).json()["data"]]
         chat = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4, "temperature": 0}
         first = (await client.post("/v1/chat/completions", json=chat)).json()
@@ -63,6 +62,40 @@ async def test_a_folder_becomes_a_server_that_answers(app: App) -> None:
     assert second["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
     assert len(vectors[0]["embedding"]) == 32
     assert 'owngpt_engine_generated_tokens_total{model="tiny-decoder"}' in metrics
+
+
+@pytest.mark.anyio
+async def test_a_grammar_makes_sense_of_a_random_model(app: App) -> None:
+    """Weights that know nothing still answer in the shape that is asked for, and call the tool that must be called."""
+    schema = {"type": "object", "properties": {"city": {"enum": ["Kyoto", "京都"]}}, "required": ["city"]}
+    schema["additionalProperties"] = False
+    tool = {"type": "function", "function": {"name": "weather", "parameters": schema, "strict": True}}
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 200, "reasoning_effort": "none", "seed": 1}
+    one = {"parallel_tool_calls": False}
+    shape = {"type": "json_schema", "json_schema": {"name": "city", "schema": schema, "strict": True}}
+    async with client_of(app, KEY) as client:
+        for streamed in (False, True):
+            shaped = await message(client, {**body, "response_format": shape, "stream": streamed})
+            assert json.loads(shaped["content"])["city"] in ("Kyoto", "京都")
+            called = await message(
+                client, {**body, "tools": [tool], "tool_choice": "required", **one, "stream": streamed}
+            )
+            assert json.loads(called["arguments"])["city"] in ("Kyoto", "京都")
+
+
+async def message(client: httpx.AsyncClient, body: dict[str, Any]) -> dict[str, str]:
+    """Content and arguments of an answer, whole or put together from a stream."""
+    response = await client.post("/v1/chat/completions", json=body)
+    assert response.status_code == 200, response.text
+    documents = [json.loads(line[6:]) for line in response.text.split("\n\n") if line.startswith("data: {")]
+    found = {"content": "", "arguments": ""}
+    for document in documents or [response.json()]:
+        assert "error" not in document, document
+        for choice in document["choices"]:
+            part = choice.get("delta") or choice.get("message") or {}
+            found["content"] += part.get("content") or ""
+            found["arguments"] += "".join(call["function"]["arguments"] for call in part.get("tool_calls", ())[:1])
+    return found
 
 
 def test_the_first_key_is_shown_once(settings: Settings) -> None:

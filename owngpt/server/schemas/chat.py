@@ -117,7 +117,7 @@ def max_tokens(request: ChatCompletionRequest) -> int | None:
 
 
 def ignored_chat_fields(request: ChatCompletionRequest, *, can_think: bool) -> list[str]:
-    """Fields that had no effect, for `x-owngpt-ignored`: unknown ones, hints, and an effort that the model cannot make."""
+    """Fields that had no effect, for `x-owngpt-ignored`: unknown ones, hints, an effort that the model cannot make."""
     template = tuple(request.chat_template_kwargs.model_extra or ()) if request.chat_template_kwargs else ()
     used = {f"chat_template_kwargs.{name}" for name in template}
     unknown = [name for name in unknown_fields(request) if name not in used]
