@@ -1,0 +1,54 @@
+"""Bits per byte on held-out text: comparable between tokenizers, and lower is better."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from owngpt.model.attention import DenseAttention
+from owngpt.model.transformer import Transformer
+from owngpt.text.tokenizer import Tokenizer
+from owngpt.training.loss import token_losses
+from owngpt.training.shards import Tokens
+
+ROWS_AT_A_TIME = 8
+
+
+def bytes_per_token(tokenizer: Tokenizer, vocab_size: int) -> Tensor:
+    """int64 [V]: how many bytes of text each token stands for; control tokens stand for none."""
+    sizes = torch.zeros(vocab_size, dtype=torch.int64)
+    for token_id in range(tokenizer.vocab_size):
+        if token_id not in tokenizer.special_ids:
+            sizes[token_id] = len(tokenizer.token_bytes(token_id))
+    return sizes
+
+
+@torch.no_grad()
+def bits_per_byte(model: Transformer, tokens: Tokens, sizes_V: Tensor, context: int) -> float:
+    """Loss over the bytes of `tokens`, read in rows of `context`; control tokens count on neither side."""
+    nats, num_bytes = 0.0, 0
+    row = min(context, len(tokens) - 1)
+    for start in range(0, len(tokens) - row, row * ROWS_AT_A_TIME):
+        num_rows = min(ROWS_AT_A_TIME, (len(tokens) - 1 - start) // row)
+        chunk = torch.from_numpy(tokens[start : start + num_rows * row + 1].astype(np.int64))
+        hidden_TE = forward_rows(model, chunk[:-1], num_rows)
+        sizes_T = sizes_V[chunk[1:]]
+        nats += float(token_losses(hidden_TE, output_head(model), chunk[1:])[sizes_T > 0].sum())
+        num_bytes += int(sizes_T.sum())
+    return nats / math.log(2) / max(1, num_bytes)
+
+
+def forward_rows(model: Transformer, tokens_T: Tensor, num_rows: int) -> Tensor:
+    """hidden_TE of `num_rows` sequences of equal length, laid end to end."""
+    positions_T = torch.arange(len(tokens_T) // num_rows).repeat(num_rows)
+    return model(tokens_T, positions_T, DenseAttention(model.config, num_rows))  # type: ignore[no-any-return]
+
+
+def output_head(model: Transformer) -> Tensor:
+    """The V x E matrix that turns hidden states into logits."""
+    weight = model.embed_tokens.weight if model.lm_head is None else model.lm_head.weight
+    assert isinstance(weight, Tensor)
+    return weight

@@ -1,0 +1,69 @@
+"""From a corpus and a tokenizer to a model folder: pack, train (or go on), export, draw the curve."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from owngpt.errors import SetupError
+from owngpt.model.config import ModelConfig
+from owngpt.model.transformer import Transformer
+from owngpt.training.checkpoint import RunState
+from owngpt.training.curve import draw_curve
+from owngpt.training.evaluate import bytes_per_token
+from owngpt.training.export import export_model, shape
+from owngpt.training.loop import Progress, TrainConfig, TrainData, Trainer
+from owngpt.training.shards import Packer, pack_held_out, pack_train, read_held_out, read_tokens, train_tokens_file
+
+HELD_OUT_TOKENS = 16384  # of each kind
+VOCAB_MULTIPLE = 64
+
+
+def pretrain(
+    corpus: Path,
+    tokenizer_folder: Path,
+    out: Path,
+    config: TrainConfig,
+    *,
+    depth: int = 5,
+    dtype: torch.dtype = torch.bfloat16,
+    seed: int = 0,
+    progress: Progress = print,
+) -> RunState:
+    """Train a decoder of `depth` on `corpus`; the model folder is `out/model`, run files lie beside it in `out`.
+
+    Token files and a checkpoint that are already in `out` are used. `SetupError` says what is missing or differs.
+    """
+    packer = Packer.load(tokenizer_folder)
+    vocab_size = -(-packer.tokenizer.vocab_size // VOCAB_MULTIPLE) * VOCAB_MULTIPLE
+    if vocab_size > 2**16:
+        raise SetupError(f"the tokenizer has {vocab_size} tokens; token files hold ids below 65536")
+    data = _packed(corpus, out / "tokens", packer, vocab_size, config, seed, progress)
+    values = shape(depth, vocab_size, config.decay_context)
+    model = Transformer(ModelConfig.from_dict(values))
+    model.init_weights(seed)
+    model.to(dtype)
+    progress(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {config.schedule.num_steps} steps")
+    trainer = Trainer(model, config, data, out, progress)
+    state = trainer.run()
+    weights = {name: slot.master for name, slot in trainer.optimizer.slots.items()}
+    export_model(out / "model", values, weights, tokenizer_folder)
+    (out / "model" / "loss.svg").write_text(draw_curve(state.losses), encoding="utf-8")
+    report = {**asdict(state), "num_tokens": state.step * config.batch_tokens, "threads": torch.get_num_threads()}
+    (out / "run.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return state
+
+
+def _packed(
+    corpus: Path, out: Path, packer: Packer, vocab_size: int, config: TrainConfig, seed: int, progress: Progress
+) -> TrainData:
+    files = {phase: train_tokens_file(out, phase) for phase in config.phase_tokens}
+    if not all(path.exists() for path in files.values()):
+        progress("packing tokens")
+        pack_held_out(corpus, out, packer, HELD_OUT_TOKENS)
+        pack_train(corpus, out, packer, config.phase_tokens, seed)
+    phases = {phase: read_tokens(path) for phase, path in files.items()}
+    return TrainData(phases, read_held_out(out), bytes_per_token(packer.tokenizer, vocab_size))

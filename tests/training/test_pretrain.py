@@ -1,0 +1,167 @@
+"""The whole pipeline, small: it learns, it goes on exactly where it stopped, and others read what it wrote."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from transformers import AutoModelForCausalLM
+
+from owngpt.errors import CheckpointError, SetupError
+from owngpt.model.attention import DenseAttention
+from owngpt.model.weights import load_model
+from owngpt.text.tokenizer import Tokenizer
+from owngpt.training.cli import train
+from owngpt.training.evaluate import bits_per_byte, bytes_per_token
+from owngpt.training.loop import TrainConfig
+from owngpt.training.pretrain import pretrain
+from owngpt.training.shards import read_held_out
+
+CONFIG = TrainConfig(
+    num_tokens=2560,
+    context=32,
+    decay_context=64,
+    batch_tokens=128,
+    micro_tokens=64,
+    warmup=2,
+    eval_every=10,
+    save_every=4,
+)
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Path, tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    pretrain(corpus, tokenizer_folder, out, CONFIG, depth=1, progress=lambda line: None)
+    return out
+
+
+def weights(out: Path) -> bytes:
+    return (out / "model" / "model.safetensors").read_bytes()
+
+
+def test_the_loss_falls(run: Path) -> None:
+    losses = json.loads((run / "run.json").read_text())["losses"]
+    assert len(losses) == 20
+    assert losses[0] == pytest.approx(math.log(450), abs=0.3)
+    assert losses[-1] < losses[0] - 1.0
+
+
+def test_held_out_text_is_measured_by_kind(run: Path) -> None:
+    first, last = json.loads((run / "run.json").read_text())["evaluations"]
+    assert (first["step"], last["step"]) == (10, 20)
+    assert all(last[kind] < first[kind] for kind in ("english", "japanese", "code"))
+
+
+@pytest.mark.parametrize("stop", [6, 17], ids=["while level", "while falling"])
+def test_a_stopped_run_goes_on_bit_for_bit(
+    stop: int, run: Path, corpus: Path, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    """Stopped between two checkpoints, it repeats the steps since the last one."""
+
+    class Stopped(Exception):
+        pass
+
+    def stop_at_measurement(line: str) -> None:
+        if line.startswith("bits per byte"):
+            raise Stopped
+
+    config = replace(CONFIG, eval_every=stop, save_every=4)
+    with pytest.raises(Stopped):
+        pretrain(corpus, tokenizer_folder, tmp_path, config, depth=1, progress=stop_at_measurement)
+    lines: list[str] = []
+    pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lines.append)
+    assert f"going on from step {stop // 4 * 4}" in lines
+    assert weights(tmp_path) == weights(run)
+
+
+def test_a_run_may_end_earlier_than_planned(corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> None:
+    state = pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lambda line: None)
+    assert state.step == 20
+    (tmp_path / "checkpoint.safetensors").unlink()
+    shorter = replace(CONFIG, num_tokens=1280)
+    assert pretrain(corpus, tokenizer_folder, tmp_path, shorter, depth=1, progress=lambda line: None).step == 10
+
+
+def test_a_run_cannot_outgrow_its_tokens(run: Path, corpus: Path, tokenizer_folder: Path) -> None:
+    longer = replace(CONFIG, num_tokens=25600)
+    with pytest.raises(SetupError, match=r"phase 'stable' has 1921 tokens packed and needs 19201"):
+        pretrain(corpus, tokenizer_folder, run, longer, depth=1, progress=lambda line: None)
+
+
+def test_other_settings_are_refused(run: Path, corpus: Path, tokenizer_folder: Path) -> None:
+    with pytest.raises(CheckpointError, match="context=32, not 16"):
+        pretrain(corpus, tokenizer_folder, run, replace(CONFIG, context=16), depth=1, progress=lambda line: None)
+
+
+def test_transformers_reads_the_model_alike(run: Path) -> None:
+    theirs = AutoModelForCausalLM.from_pretrained(run / "model", dtype=torch.float32)
+    assert type(theirs).__name__ == "Qwen3ForCausalLM"
+    ours = load_model(run / "model", torch.float32)
+    tokens = torch.arange(40) * 7 % 450
+    with torch.no_grad():
+        expected = theirs(tokens[None]).logits[0]
+        got = ours.logits(ours(tokens, torch.arange(40), DenseAttention(ours.config, 1)))
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    assert theirs.generation_config.eos_token_id == list(Tokenizer.load(run / "model").eos_token_ids)
+
+
+def test_the_folder_is_complete(run: Path) -> None:
+    assert {path.name for path in (run / "model").iterdir()} == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "loss.svg",
+    }
+
+
+def test_bits_per_byte_of_a_model_that_knows_nothing(run: Path) -> None:
+    """Equal logits: log2(V) bits per token, spread over the bytes the tokens stand for."""
+    tokenizer = Tokenizer.load(run / "model")
+    model = load_model(run / "model", torch.float32)
+    assert model.lm_head is not None
+    model.lm_head.weight.data.zero_()
+    tokens = read_held_out(run / "tokens")["english"]
+    sizes = bytes_per_token(tokenizer, model.config.vocab_size)
+    scored = tokens[1 : (len(tokens) - 1) // 16 * 16 + 1]
+    num_bytes = len(tokenizer.decode(scored.tolist()).encode())
+    expected = len(scored) * math.log2(model.config.vocab_size) / num_bytes
+    assert bits_per_byte(model, tokens, sizes, context=16) == pytest.approx(expected, rel=1e-4)
+
+
+def test_fp32_and_bf16_start_alike(corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> None:
+    losses = [
+        pretrain(
+            corpus, tokenizer_folder, tmp_path / str(dtype), CONFIG, depth=1, dtype=dtype, progress=lambda line: None
+        ).losses
+        for dtype in (torch.float32, torch.bfloat16)
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=0.1)
+
+
+def test_the_command_line_does_all_stages(corpus: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    folders = ["--corpus", str(corpus), "--out"]
+    made = runner.invoke(train, ["tokenizer", *folders, str(tmp_path / "tok"), "--vocab-size", "400"])
+    assert made.exit_code == 0, made.output
+    small = ["--depth", "1", "--tokens", "512", "--context", "16", "--decay-context", "32", "--batch-tokens", "128"]
+    small += ["--micro-tokens", "64", "--threads", "1", "--dtype", "fp32"]
+    trained = runner.invoke(
+        train, ["pretrain", *folders, str(tmp_path / "run"), "--tokenizer", str(tmp_path / "tok"), *small]
+    )
+    assert trained.exit_code == 0, trained.output
+    assert "step 4/4" in trained.output
+    assert (tmp_path / "run" / "model" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("command", ["corpus", "tokenizer", "pretrain"])
+def test_every_option_has_help(command: str) -> None:
+    assert all(option.help for option in train.commands[command].params)  # type: ignore[attr-defined]

@@ -1,0 +1,90 @@
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from owngpt.errors import SetupError
+from owngpt.training.corpus import build_corpus
+from owngpt.training.shards import (
+    Packer,
+    pack_held_out,
+    pack_train,
+    read_held_out,
+    read_tokens,
+    train_tokens_file,
+)
+from owngpt.training.sources import Source
+
+
+@pytest.fixture(scope="module")
+def packer(tokenizer_folder: Path) -> Packer:
+    return Packer.load(tokenizer_folder)
+
+
+@pytest.fixture(scope="module")
+def packed(corpus: Path, packer: Packer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("tokens")
+    pack_train(corpus, out, packer, {"stable": 20_001, "decay": 10_001})
+    return out
+
+
+def text_of(packed: Path, packer: Packer, phase: str) -> str:
+    tokens = read_tokens(packed / f"train.{phase}.bin")
+    return packer.tokenizer.decode(tokens.tolist(), skip_special=False)
+
+
+def test_each_phase_has_exactly_its_tokens(packed: Path) -> None:
+    assert len(read_tokens(train_tokens_file(packed, "stable"))) == 20_001
+    assert len(read_tokens(train_tokens_file(packed, "decay"))) == 10_001
+
+
+def test_the_mixture_follows_the_shares_of_the_phase(packed: Path, packer: Packer) -> None:
+    """Arithmetic has a share of 1 in 5, then of 3 in 7."""
+    for phase, share in (("stable", 1 / 5), ("decay", 3 / 7)):
+        sizes: Counter[str] = Counter()
+        for document in text_of(packed, packer, phase).split("<|endoftext|>"):
+            is_sum = "<|im_start|>" in document and "<tool" not in document
+            sizes["sums" if is_sum else "others"] += len(packer.tokenizer.encode(document)) + 1
+        assert sizes["sums"] / sizes.total() == pytest.approx(share, abs=0.03)
+
+
+def test_the_second_phase_goes_on_where_the_first_stopped(packed: Path, packer: Packer) -> None:
+    cats = [
+        {part for part in text_of(packed, packer, phase).split("<|endoftext|>") if part.startswith("The ")}
+        for phase in ("stable", "decay")
+    ]
+    whole = [{cat for cat in part if cat.endswith("sky.")} for part in cats]
+    assert whole[0]
+    assert whole[1]
+    assert not whole[0] & whole[1]
+
+
+def test_code_is_partly_cut_for_filling_in(packed: Path, packer: Packer) -> None:
+    text = text_of(packed, packer, "stable")
+    assert 0.2 < text.count("<|fim_middle|>") / text.count("def double") < 0.5
+
+
+def test_conversations_are_rendered_by_the_template(packed: Path, packer: Packer) -> None:
+    text = text_of(packed, packer, "stable")
+    assert "<|im_start|>user\nAdd 7.<|im_end|>\n<|im_start|>assistant\n<tool_call>" in text
+    assert "<tools>" in text
+
+
+def test_packing_again_gives_the_same_tokens(corpus: Path, packed: Path, packer: Packer, tmp_path: Path) -> None:
+    pack_train(corpus, tmp_path, packer, {"stable": 20_001, "decay": 10_001})
+    for path in packed.glob("train.*.bin"):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_held_out_text_comes_by_kind_and_is_never_cut(corpus: Path, packer: Packer, tmp_path: Path) -> None:
+    pack_held_out(corpus, tmp_path, packer, 200)
+    held_out = read_held_out(tmp_path)
+    assert set(held_out) >= {"english", "japanese", "code"}
+    assert packer.tokenizer.decode(held_out["code"].tolist(), skip_special=False).startswith("def double_")
+
+
+def test_a_source_without_documents_is_named(packer: Packer, tmp_path: Path) -> None:
+    empty = Source("nothing", "english", "", "CC0-1.0", "nobody", lambda _: iter(()), 1, 1)
+    build_corpus(tmp_path, tmp_path, sources=[empty], progress=lambda line: None)
+    with pytest.raises(SetupError, match="'nothing' has no documents"):
+        pack_train(tmp_path, tmp_path, packer, {"stable": 10})
