@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.fakes.engine import make_app
 from tests.web.console import Console, chromium, console_of, served
 
-MAX_WAIT_MS = 5_000
+MAX_WAIT_MS = 15_000  # a busy machine; what is there is found at once
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=MAX_WAIT_MS)
     with chromium() as browser:
         yield browser
 

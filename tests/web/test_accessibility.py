@@ -78,6 +78,25 @@ def test_a_menu_opens_moves_and_closes_by_key(console: Console) -> None:
     expect(opener).to_be_focused()
 
 
+def test_the_focus_stays_in_its_place_when_elements_are_replaced(console: Console) -> None:
+    page = console.page
+    console.open()
+    console.ask("Hi")
+    console.button("Regenerate").press("Enter")
+    expect(console.composer).to_be_focused()
+    console.button("Previous version").press("Enter")
+    expect(console.button("Previous version")).to_be_focused()
+    expect(console.button("Previous version")).to_be_disabled()
+    console.question.get_by_role("button", name="Edit").press("Enter")
+    page.keyboard.press("Escape")
+    expect(console.question.get_by_role("button", name="Edit")).to_be_focused()
+    page.get_by_role("button", name="Actions for “Hi”").press("Enter")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Renamed")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Actions for “Renamed”")).to_be_focused()
+
+
 @pytest.mark.parametrize("event", [{"isComposing": True}, {"keyCode": 229}])
 def test_enter_that_accepts_a_japanese_candidate_sends_nothing(console: Console, event: dict[str, object]) -> None:
     """Chromium says `isComposing`; Safari ends the composition first and says key code 229."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -216,7 +217,8 @@ def test_a_full_queue_is_shown_in_the_servers_words_and_can_be_tried_again(conso
     console.open()
     console.engine.refusal = Overloaded("the queue is full: 256 requests wait", retry_after=7)
     console.ask("Hi")
-    expect(console.answer).to_contain_text("the queue is full: 256 requests wait The server asks to wait 7 s.")
+    expect(console.answer).to_contain_text("the queue is full: 256 requests wait")
+    expect(console.answer).to_contain_text("The server asks to wait 7 s.")
     console.engine.refusal = None
     console.button("Try again").click()
     expect(console.text).to_have_text("Hello!")
@@ -347,6 +349,14 @@ def test_a_file_that_is_no_export_is_refused(console: Console, tmp_path: Path) -
     console.open()
     console.page.locator("#import-file").set_input_files(tmp_path / "other.json")
     expect(console.page.locator("#toasts")).to_contain_text("This file is not an export of the console")
+
+
+def test_two_tabs_share_their_conversations(console: Console) -> None:
+    console.open()
+    other = replace(console, page=console.page.context.new_page()).open()
+    console.ask("From the first tab")
+    other.conversations.filter(has_text="From the first tab").click()
+    expect(other.text).to_have_text("Hello!")
 
 
 def test_back_returns_to_the_conversation_before(console: Console) -> None:

@@ -3,8 +3,8 @@
 /**
  * Takes one chunk into `message`. Missing fields are left alone, unknown ones are ignored.
  *
- * @param {object} message an assistant message of the store
- * @param {object} chunk a `chat.completion.chunk`
+ * @param {import("./types.js").Message} message an assistant's
+ * @param {any} chunk a `chat.completion.chunk`
  * @param {number} elapsed milliseconds since the request was sent
  */
 export function applyChunk(message, chunk, elapsed) {
@@ -32,6 +32,7 @@ function applyToolCall(calls, delta) {
   call.arguments += part.arguments ?? part.input ?? "";
 }
 
+/** @param {import("./types.js").Message} message whether there is anything to show of an answer */
 export function hasOutput(message) {
   return Boolean(message.content || message.reasoning || message.toolCalls.length);
 }
@@ -39,6 +40,8 @@ export function hasOutput(message) {
 /**
  * Tokens per second from the first token to the last, or null where it cannot be known. The first token is
  * not counted: its time is the prompt's.
+ *
+ * @param {Pick<import("./types.js").Message, "usage" | "timing">} message
  */
 export function tokensPerSecond({ usage, timing }) {
   const seconds = (timing.last - timing.first) / 1000;

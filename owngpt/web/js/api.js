@@ -23,7 +23,7 @@ export class Api {
     this.getKey = getKey;
   }
 
-  /** @returns {Promise<object[]>} the models, as `GET /v1/models` lists them */
+  /** @returns {Promise<any[]>} the models, as `GET /v1/models` lists them */
   async listModels({ key = this.getKey() } = {}) {
     const response = await this.#fetch("v1/models", { key });
     return (await response.json()).data;
@@ -47,8 +47,10 @@ export class Api {
     throw new ApiError({ code: "interrupted" });
   }
 
+  /** @param {string} path @param {{body?: object, signal?: AbortSignal, key?: string | null}} options */
   async #fetch(path, { body, signal, key = this.getKey() } = {}) {
     const headers = { ...(key && { authorization: `Bearer ${key}` }), ...(body && { "content-type": "application/json" }) };
+    /** @type {RequestInit} */
     const request = { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal, cache: "no-store" };
     const response = await fetch(new URL(path, this.base), request).catch((error) => {
       throw error.name === "AbortError" ? error : new ApiError({ code: "network" });

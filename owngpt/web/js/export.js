@@ -2,7 +2,11 @@
 
 const FORMAT = "owngpt.conversations";
 
-/** @param {object[]} path the messages that are shown; `nameOf` gives a message's heading */
+/**
+ * @param {import("./types.js").Conversation} conversation
+ * @param {import("./types.js").Message[]} path the messages that are shown
+ * @param {(message: import("./types.js").Message) => string} nameOf gives a message's heading
+ */
 export function toMarkdown({ title, settings }, path, nameOf) {
   const system = settings.system ? [`> ${settings.system.replaceAll("\n", "\n> ")}`] : [];
   const turns = path.map((message) => [`## ${nameOf(message)}`, message.content, ...(message.toolCalls ?? []).map(callBlock)]);
@@ -13,12 +17,17 @@ function callBlock(call) {
   return "```json\n" + JSON.stringify({ tool: call.name, arguments: call.arguments }, null, 2) + "\n```";
 }
 
-/** @param {{conversation: object, messages: object[]}[]} records */
+/** @param {import("./types.js").ExportRecord[]} records */
 export function toJson(records) {
   return JSON.stringify({ format: FORMAT, version: 1, records }, null, 2) + "\n";
 }
 
-/** Reads what `toJson` wrote. Throws an Error that says what is wrong. */
+/**
+ * Reads what `toJson` wrote. Throws an Error that says what is wrong.
+ *
+ * @param {string} text
+ * @returns {import("./types.js").ExportRecord[]}
+ */
 export function fromJson(text) {
   const { format, version, records } = JSON.parse(text);
   if (format !== FORMAT || version !== 1) throw new Error(`format is ${format} ${version}, not ${FORMAT} 1`);

@@ -47,6 +47,7 @@ function connectPage() {
   byId("skip-link").addEventListener("click", (event) => (event.preventDefault(), composer.focus()));
   byId("examples").addEventListener("click", ({ target }) => target.matches("button") && composer.write(target.textContent));
   document.addEventListener("keydown", onKey);
+  addEventListener("unhandledrejection", ({ reason }) => toast(t("error.unexpected", { message: reason?.message ?? reason })));
   addEventListener("hashchange", () => session.open(addressed()));
   session.addEventListener("thread", showAddress);
   session.addEventListener("unauthorized", async ({ detail }) => (await connect(detail.message)) && detail.retry());
@@ -73,7 +74,7 @@ function onKey(event) {
   if (event.key.toLowerCase() === "k" && (event.metaKey || event.ctrlKey) && !event.shiftKey && !event.altKey) {
     event.preventDefault();
     startNew();
-  } else if (event.key === "Escape") {
+  } else if (event.key === "Escape" && event.target !== byId("search")) {
     session.stop();
   }
 }

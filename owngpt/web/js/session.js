@@ -15,13 +15,18 @@ const SAVE_EVERY_MS = 1000; // how much of an answer a crash may cost
 const TITLE_LENGTH = 60;
 
 export class Session extends EventTarget {
+  /** @type {import("./types.js").Conversation[]} */
   conversations = [];
+  /** @type {{id: string, capabilities?: {chat?: boolean}}[]} */
   models = [];
   isConnected = false; // whether the models are known
+  /** @type {Map<string, import("./types.js").Message>} */
   messages = new Map();
-  #running = new Map(); // conversation id -> Run: an answer goes on while another conversation is shown
+  /** @type {Map<string, import("./types.js").Run>} by conversation: an answer goes on while another one is shown */
+  #running = new Map();
   #channel = new BroadcastChannel("owngpt");
 
+  /** @param {import("./api.js").Api} api @param {import("./store.js").Store} store */
   constructor(api, store) {
     super();
     this.api = api;
@@ -52,7 +57,7 @@ export class Session extends EventTarget {
     return versionsOf(this.messages, message);
   }
 
-  /** @param {{key?: string}} options a key to try; without one, the key that is kept */
+  /** @param {{key?: string}} [options] a key to try; without one, the key that is kept */
   async loadModels(options) {
     this.models = (await this.api.listModels(options)).filter(canChat);
     this.isConnected = true;
@@ -102,13 +107,13 @@ export class Session extends EventTarget {
     await this.#changed();
   }
 
-  /** @returns {Promise<{conversation: object, messages: object[]}[]>} everything, or one conversation, for `export.js` */
+  /** @returns {Promise<import("./types.js").ExportRecord[]>} everything, or one conversation, for `export.js` */
   async records(id = null) {
     const chosen = this.conversations.filter((conversation) => id === null || conversation.id === id);
     return Promise.all(chosen.map(async (conversation) => ({ conversation, messages: await this.store.messages(conversation.id) })));
   }
 
-  /** @param {{conversation: object, messages: object[]}[]} records as `export.js` reads them */
+  /** @param {import("./types.js").ExportRecord[]} records as `export.js` reads them */
   async add(records) {
     for (const { conversation, messages } of records) await this.store.save(conversation, messages);
     await this.#changed();
@@ -174,15 +179,17 @@ export class Session extends EventTarget {
 
   async #answer() {
     const { conversation, messages } = this;
-    const message = await this.#append({
+    const message = this.#add({
       ...{ role: "assistant", content: "", reasoning: "", toolCalls: [], model: conversation.model },
       ...{ finishReason: null, error: null, usage: null, timing: { first: null, last: null } },
       parent: conversation.leaf,
     });
+    /** @type {import("./types.js").Run} */
     const run = { conversation, messages, message, controller: new AbortController() };
+    run.ended = Promise.all([this.#stream(run), this.#save(conversation, [message])]).finally(() => this.#finish(run));
     this.#running.set(conversation.id, run);
+    this.#emit("thread");
     this.#emit("busy");
-    run.ended = this.#stream(run).finally(() => this.#finish(run));
     await run.ended;
     if (message.error?.status === 401) {
       this.#emit("unauthorized", { message: message.error.message, retry: () => this.retry(message) });
@@ -226,13 +233,17 @@ export class Session extends EventTarget {
   // --- records
 
   async #append(fields) {
+    const message = this.#add(fields);
+    this.#emit("thread");
+    await this.#save(this.conversation, [message]);
+  }
+
+  #add(fields) {
     const { conversation, messages } = this;
     const message = { id: newId(), conversation: conversation.id, createdAt: now(), ...fields };
     messages.set(message.id, message);
     conversation.leaf = message.id;
     conversation.updatedAt = Date.now();
-    this.#emit("thread");
-    await this.#save(conversation, [message]);
     return message;
   }
 

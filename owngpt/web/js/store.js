@@ -24,18 +24,23 @@ export class Store {
     return new Store(await promised(request));
   }
 
-  /** @returns {Promise<object[]>} all conversations without their messages, the latest first */
+  /** @returns {Promise<import("./types.js").Conversation[]>} all conversations without their messages, the latest first */
   async conversations() {
     const all = await promised(this.#read("conversations").getAll());
     return all.sort((a, b) => b.updatedAt - a.updatedAt);
   }
 
-  /** @returns {Promise<object[]>} */
+  /** @param {string} conversation @returns {Promise<import("./types.js").Message[]>} */
   messages(conversation) {
     return promised(this.#read("messages").index("conversation").getAll(conversation));
   }
 
-  /** Writes a conversation, and messages of it, in one transaction. */
+  /**
+   * Writes a conversation, and messages of it, in one transaction.
+   *
+   * @param {import("./types.js").Conversation} conversation
+   * @param {import("./types.js").Message[]} messages
+   */
   save(conversation, messages = []) {
     return this.#write((conversations, records) => {
       conversations.put(conversation);
@@ -93,6 +98,7 @@ export function folded(text) {
   return text.normalize("NFKC").toLowerCase();
 }
 
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 function promised(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);

@@ -4,10 +4,11 @@ import { hasOutput } from "./answer.js";
 const PARAMETERS = ["temperature", "top_p", "max_tokens", "seed", "reasoning_effort"];
 
 /**
- * @param {object} conversation its `model` and `settings`
- * @param {object[]} path messages from the root on
+ * @param {import("./types.js").Conversation} conversation its `model` and `settings`
+ * @param {import("./types.js").Message[]} path messages from the root on
  */
 export function requestBody({ model, settings }, path) {
+  /** @type {Record<string, unknown>} */
   const body = { model, messages: wireMessages(settings.system, path) };
   for (const name of PARAMETERS) {
     if (settings[name] != null) body[name === "max_tokens" ? "max_completion_tokens" : name] = settings[name];

@@ -83,6 +83,7 @@ export default {
 
   "error.network": "The server at {host} cannot be reached. Is it running?",
   "error.interrupted": "The connection ended before the answer was complete.",
+  "error.unexpected": "Something went wrong in the console: {message}",
   "error.status": "The server answered with status {status}.",
   "error.retry": "Try again",
   "error.retry_after": "The server asks to wait {seconds} s.",

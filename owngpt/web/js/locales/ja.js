@@ -83,6 +83,7 @@ export default {
 
   "error.network": "{host} のサーバーに接続できません。起動しているか確認してください。",
   "error.interrupted": "回答が終わる前に接続が切れました。",
+  "error.unexpected": "コンソールで問題が起きました: {message}",
   "error.status": "サーバーがステータス {status} を返しました。",
   "error.retry": "再試行",
   "error.retry_after": "サーバーは {seconds} 秒待つよう求めています。",

@@ -1,19 +1,19 @@
 /** Copying text, with feedback. */
 import { t } from "../i18n.js";
-import { h, icon } from "./dom.js";
+import { h, icon, iconButton } from "./dom.js";
 import { toast } from "./toast.js";
 
 const FEEDBACK_MS = 1600;
 
 /** A button that copies what `getText` returns. */
-export function copyButton(label, getText) {
-  const button = h("button", { type: "button", class: "icon-button small", "aria-label": label, title: label }, icon("copy"));
-  button.addEventListener("click", async () => {
+export function copyButton(label, getText, key = "") {
+  const copyText = async () => {
     if (!(await copy(getText()))) return toast(t("message.copy_failed"));
     toast(t("message.copied"));
     button.replaceChildren(icon("check"));
     setTimeout(() => button.replaceChildren(icon("copy")), FEEDBACK_MS);
-  });
+  };
+  const button = iconButton("copy", label, copyText, key);
   return button;
 }
 

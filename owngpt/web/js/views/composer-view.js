@@ -7,6 +7,7 @@ export class ComposerView {
   #area = byId("message");
   #fit = growsWithText(this.#area);
 
+  /** @param {import("../session.js").Session} session */
   constructor(session) {
     this.session = session;
     sendsOnEnter(this.#area, () => this.#send());
@@ -20,9 +21,11 @@ export class ComposerView {
 
   render() {
     const { isBusy, conversation } = this.session;
+    const isFocusLost = !isBusy && document.activeElement === byId("stop"); // it is about to go
     byId("send").hidden = isBusy;
     byId("stop").hidden = !isBusy;
     byId("send").disabled = !this.#area.value.trim() || !conversation.model;
+    if (isFocusLost) this.focus();
     byId("composer-hint").textContent = t(isTouch() ? "composer.hint_touch" : "composer.hint");
   }
 

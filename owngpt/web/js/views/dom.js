@@ -33,8 +33,22 @@ export function icon(name) {
   return svg;
 }
 
-export function iconButton(name, label, onclick) {
-  return h("button", { type: "button", class: "icon-button small", "aria-label": label, title: label, onclick }, icon(name));
+/** @param {string} [key] for `keepFocus` */
+export function iconButton(name, label, onclick, key = "") {
+  const properties = { type: "button", class: "icon-button small", "aria-label": label, title: label, "data-key": key };
+  return h("button", { ...properties, onclick }, icon(name));
+}
+
+/**
+ * Runs `change`, which may replace elements of `container`. If that takes the element with the focus away, the one
+ * with the same `data-key` gets it, else `fallback`.
+ */
+export function keepFocus(container, change, fallback) {
+  const focused = container.contains(document.activeElement) ? document.activeElement : null;
+  change();
+  if (!focused || container.contains(document.activeElement)) return;
+  const heir = container.querySelector(`[data-key="${CSS.escape(focused.dataset.key || "none")}"]:enabled`);
+  (heir ?? fallback)?.focus();
 }
 
 /** Offers `text` as a file to save. */

@@ -3,6 +3,7 @@ import { t } from "../i18n.js";
 import { byId, h } from "./dom.js";
 
 export class HeaderView {
+  /** @param {import("../session.js").Session} session */
   constructor(session) {
     this.session = session;
     session.addEventListener("models", () => this.render());

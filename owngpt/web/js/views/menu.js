@@ -3,7 +3,7 @@ import { byId, h } from "./dom.js";
 
 const GAP_PX = 4;
 
-/** @param {HTMLElement} opener @param {{label: string, run: () => void, isDanger?: boolean}[]} items */
+/** @param {HTMLElement} opener @param {import("../types.js").MenuItem[]} items */
 export function openMenu(opener, items) {
   const menu = byId("menu");
   menu.replaceChildren(...items.map((item) => menuItem(menu, opener, item)));

@@ -7,15 +7,24 @@ import { growsWithText, sendsOnEnter } from "./keyboard.js";
 import { MarkdownView } from "./markdown-view.js";
 import { toolCallElement, toolResultForm } from "./tool-calls.js";
 
-/** @returns {UserView | AssistantView | ToolView} */
+/**
+ * @param {import("../types.js").Message} message
+ * @param {import("../session.js").Session} session
+ * @returns {UserView | AssistantView | ToolView}
+ */
 export function messageView(message, session) {
   return new { user: UserView, assistant: AssistantView, tool: ToolView }[message.role](message, session);
 }
 
-/** The name over a message. */
+/** @param {import("../types.js").Message} message whose name stands over it */
 export function nameOf(message) {
   if (message.role === "user") return t("message.you");
   return message.role === "tool" ? t("message.tool", { name: message.name }) : (message.model ?? "");
+}
+
+/** All versions of a message share the keys of their buttons: the focus stays in its place when another is shown. */
+function keyOf(action, message) {
+  return `${action} ${message.role} ${message.parent}`;
 }
 
 class UserView {
@@ -31,8 +40,8 @@ class UserView {
     const actions = h(
       "div",
       { class: "actions" },
-      copyButton(t("message.copy"), () => message.content),
-      iconButton("edit", t("message.edit"), () => this.#edit()),
+      copyButton(t("message.copy"), () => message.content, keyOf("copy", message)),
+      iconButton("edit", t("message.edit"), () => this.#edit(), keyOf("edit", message)),
       ...versionButtons(message, session),
     );
     const heading = h("h2", { class: "visually-hidden" }, nameOf(message));
@@ -50,6 +59,7 @@ class UserView {
     const close = () => {
       form.remove();
       this.update();
+      this.element.querySelector(`[data-key="${keyOf("edit", message)}"]`).focus();
     };
     const cancel = h("button", { type: "button", class: "button", onclick: close }, t("edit.cancel"));
     const submit = h("button", { type: "submit", class: "button primary" }, t("edit.send"));
@@ -59,7 +69,6 @@ class UserView {
       if (event.key !== "Escape" || event.isComposing) return;
       event.stopPropagation();
       close();
-      this.element.querySelector(".actions button:nth-of-type(2)").focus();
     });
     sendsOnEnter(area, send);
     const fit = growsWithText(area);
@@ -136,8 +145,8 @@ class AssistantView {
       h(
         "div",
         { class: "actions" },
-        message.content ? copyButton(t("message.copy"), () => message.content) : null,
-        iconButton("again", t("message.regenerate"), () => session.regenerate(message)),
+        message.content ? copyButton(t("message.copy"), () => message.content, keyOf("copy", message)) : null,
+        iconButton("again", t("message.regenerate"), () => session.regenerate(message), keyOf("again", message)),
         ...versionButtons(message, session),
         statsElement(message),
       ),
@@ -156,12 +165,12 @@ function noteElement(message) {
 }
 
 function errorElement(error, retry) {
-  const wait = error.retryAfter ? ` ${t("error.retry_after", { seconds: error.retryAfter })}` : "";
-  const text = h("div", {}, h("strong", {}, t("error.title")), h("p", {}, errorText(error) + wait));
+  const wait = error.retryAfter ? h("p", {}, t("error.retry_after", { seconds: error.retryAfter })) : null;
+  const text = h("div", {}, h("strong", {}, t("error.title")), h("p", {}, errorText(error)), wait);
   return h("div", { class: "error" }, icon("alert"), text, h("button", { type: "button", class: "button", onclick: retry }, t("error.retry")));
 }
 
-/** The server's own words; ours only where it said nothing. */
+/** The server's own words; ours only where it said nothing. @param {import("../types.js").Problem} problem */
 export function errorText({ message, status, code }) {
   if (message) return message;
   if (code === "network") return t("error.network", { host: location.host });
@@ -173,8 +182,8 @@ function versionButtons(message, session) {
   if (versions.length < 2) return [];
   const index = versions.findIndex(({ id }) => id === message.id);
   const step = (name, label, target) => {
-    const button = iconButton(name, t(label), () => session.select(target));
-    button.disabled = !target;
+    const button = iconButton(name, t(label), () => target && session.select(target), keyOf(name, message));
+    button.setAttribute("aria-disabled", String(!target)); // not `disabled`: it keeps the focus
     return button;
   };
   const place = t("message.version", { index: index + 1, count: versions.length });
@@ -190,10 +199,9 @@ function statsElement({ usage, timing }) {
   if (!usage) return null;
   const count = (key, number) => (number ? t(key, { count: formatNumber(number) }) : null);
   const speed = tokensPerSecond({ usage, timing });
-  const decimals = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
   const shown = [
     t(usage.completion_tokens === 1 ? "stats.tokens_one" : "stats.tokens", { count: formatNumber(usage.completion_tokens) }),
-    speed && t("stats.speed", { speed: formatNumber(speed, decimals) }),
+    speed && t("stats.speed", { speed: formatNumber(speed, { maximumSignificantDigits: 3 }) }),
   ];
   const more = [
     count("stats.prompt", usage.prompt_tokens),

@@ -7,7 +7,13 @@ import { askDelete } from "./dialogs.js";
 import { byId, download } from "./dom.js";
 import { toast } from "./toast.js";
 
-/** @param {{session: object, translate: () => void, changeKey: () => Promise<void>, askKey: () => void}} parts */
+/**
+ * @param {object} parts
+ * @param {import("../session.js").Session} parts.session
+ * @param {() => void} parts.translate
+ * @param {() => unknown} parts.changeKey
+ * @param {() => unknown} parts.keyForgotten
+ */
 export function preparePreferences({ session, translate, changeKey, keyForgotten }) {
   const dialog = byId("preferences-dialog");
   byId("open-preferences").addEventListener("click", () => (showKeyPlace(), dialog.showModal()));

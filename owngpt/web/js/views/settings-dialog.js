@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 
 const NUMBERS = ["temperature", "top_p", "max_tokens", "seed"];
 
+/** @param {import("../session.js").Session} session */
 export function prepareSettings(session) {
   const dialog = byId("settings-dialog");
   const form = dialog.querySelector("form");
@@ -31,7 +32,7 @@ function fill(form, settings) {
   showProblem(null);
 }
 
-/** @returns {object | null} the settings that differ from the default, or null where a field cannot be used */
+/** @returns {import("../types.js").Settings | null} the settings that differ from the default, or null where a field cannot be used */
 function read(form) {
   const { elements } = form;
   const invalid = NUMBERS.map((name) => elements[name]).find((input) => !input.validity.valid);

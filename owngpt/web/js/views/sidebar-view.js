@@ -2,7 +2,7 @@
 import { t } from "../i18n.js";
 import { preference, setPreference } from "../preferences.js";
 import { folded } from "../store.js";
-import { byId, h, icon } from "./dom.js";
+import { byId, h, iconButton, keepFocus } from "./dom.js";
 import { openMenu } from "./menu.js";
 
 const DAY_MS = 86_400_000;
@@ -17,7 +17,7 @@ export class SidebarView {
 
   /**
    * @param {import("../session.js").Session} session
-   * @param {{open: (id: string) => void, startNew: () => void, menu: (conversation: object) => object[]}} actions
+   * @param {{open: (id: string) => void, startNew: () => void, menu: (conversation: import("../types.js").Conversation) => import("../types.js").MenuItem[]}} actions
    */
   constructor(session, actions) {
     this.session = session;
@@ -52,7 +52,8 @@ export class SidebarView {
     const groups = grouped(shown);
     const none = this.#query ? t("sidebar.no_match", { query: this.#query }) : t("sidebar.none");
     const sections = [...groups].map(([name, conversations]) => this.#section(name, conversations));
-    this.#list.replaceChildren(...(shown.length ? sections : [h("p", { class: "hint" }, none)]));
+    const content = shown.length ? sections : [h("p", { class: "hint" }, none)];
+    keepFocus(this.#list, () => this.#list.replaceChildren(...content), byId("message"));
   }
 
   #place(isOpen) {
@@ -87,16 +88,17 @@ export class SidebarView {
     const isOpen = id === this.session.conversation.id;
     const isAnswering = this.session.isAnswering(id);
     const dot = isAnswering ? h("span", { class: "dot", role: "img", "aria-label": t("sidebar.running") }) : null;
-    const properties = { type: "button", class: "conversation", "aria-current": isOpen ? "true" : null };
+    const properties = { type: "button", class: "conversation", "data-key": `open ${id}`, "aria-current": isOpen ? "true" : null };
     const button = h("button", { ...properties, onclick: () => this.actions.open(id) }, h("span", { dir: "auto" }, title), dot);
     return h("li", {}, button, this.#more(conversation));
   }
 
   #more(conversation) {
     const label = t("sidebar.more", { title: conversation.title });
-    const properties = { type: "button", class: "icon-button small", "aria-label": label, "aria-haspopup": "menu" };
-    const onclick = ({ currentTarget }) => openMenu(currentTarget, this.actions.menu(conversation));
-    return h("button", { ...properties, onclick }, icon("more"));
+    const open = ({ currentTarget }) => openMenu(currentTarget, this.actions.menu(conversation));
+    const button = iconButton("more", label, open, `more ${conversation.id}`);
+    button.setAttribute("aria-haspopup", "menu");
+    return button;
   }
 }
 

@@ -1,7 +1,8 @@
 /** The messages of the open conversation, the empty state, and where the page is scrolled. */
 import { language, t } from "../i18n.js";
 import { announce } from "./announcer.js";
-import { byId } from "./dom.js";
+import { byId, keepFocus } from "./dom.js";
+import { isTouch } from "./keyboard.js";
 import { errorText, messageView } from "./message-view.js";
 
 const NEAR_END_PX = 80;
@@ -14,6 +15,7 @@ export class ThreadView {
   #list = byId("messages");
   #latest = byId("latest");
 
+  /** @param {import("../session.js").Session} session */
   constructor(session) {
     this.session = session;
     session.addEventListener("thread", () => this.render());
@@ -27,22 +29,22 @@ export class ThreadView {
   /** Shows the path; what stays keeps its element. */
   render() {
     const { path, conversation } = this.session;
-    const isFollowing = this.#isAtEnd();
-    this.#dropStale();
-    const views = path.map((message) => this.#viewOf(message));
-    for (const view of views) view.update();
-    if (!isSame([...this.#list.children], views)) this.#place(views, isFollowing);
+    keepFocus(this.#list, () => this.#showPath(path), isTouch() ? this.#scroller : byId("message"));
     byId("empty").hidden = path.length > 0;
     byId("title").textContent = conversation.title || t("sidebar.new");
     document.title = conversation.title ? `${conversation.title} – owngpt` : "owngpt";
     this.#showLatest();
   }
 
-  #place(views, isFollowing) {
+  #showPath(path) {
+    this.#dropStale();
+    const isFollowing = this.#isAtEnd();
+    const views = path.map((message) => this.#viewOf(message));
+    for (const view of views) view.update();
+    const isLastNew = !views.at(-1)?.element.isConnected;
     const isOther = !views.some(({ element }) => element.isConnected);
-    const last = views.at(-1)?.message;
-    this.#list.replaceChildren(...views.map(({ element }) => element));
-    if (isOther || isFollowing || last.role === "user" || this.session.isGrowing(last)) this.#toEnd();
+    if (!isSame([...this.#list.children], views)) this.#list.replaceChildren(...views.map(({ element }) => element));
+    if (isFollowing || isOther || (isLastNew && this.session.isBusy)) this.#toEnd();
   }
 
   #viewOf(message) {

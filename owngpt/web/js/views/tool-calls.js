@@ -2,13 +2,18 @@
 import { t } from "../i18n.js";
 import { h, icon } from "./dom.js";
 
-/** @param {object} call */
+/** @param {import("../types.js").ToolCall} call */
 export function toolCallElement(call) {
   const head = h("div", { class: "code-bar" }, h("span", { class: "with-icon" }, icon("tool"), t("tool.call", { name: call.name })));
   return h("figure", { class: "code tool-call" }, head, h("pre", { tabindex: "0" }, h("code", {}, readable(call.arguments))));
 }
 
-/** Asks for a result of each call; `onsend` gets the texts in the calls' order. */
+/**
+ * Asks for a result of each call.
+ *
+ * @param {import("../types.js").ToolCall[]} calls
+ * @param {(results: string[]) => void} onsend gets the texts in the calls' order
+ */
 export function toolResultForm(calls, onsend) {
   const inputs = calls.map(() => h("textarea", { rows: "2", class: "code", spellcheck: "false" }));
   const fields = calls.map(({ name }, index) => h("label", { class: "field" }, h("span", {}, t("tool.result", { name })), inputs[index]));
