@@ -7,6 +7,7 @@ answered. Everything else goes to stderr.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -88,6 +89,8 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             os._exit(0)  # stopped while loading: that thread cannot be interrupted, and nothing else runs yet
         server.should_exit = loading.exception() is not None
         if not server.should_exit:
+            gc.collect()
+            gc.freeze()  # torch brings a million objects that never die; looking at them would pause every stream
             click.echo(f"owngpt ready {base_url(settings.server.host, listener)}")
         await serving
         loading.result()

@@ -6,7 +6,8 @@ Times are in seconds. Each `App` has its own registry, so several can live in on
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -18,6 +19,7 @@ from owngpt.service.models import Models
 from owngpt.service.telemetry import RequestRecord
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_KIND = ("operation", "model")
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _TOKEN_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5)
 _ENGINE_GAUGES = {
@@ -43,11 +45,10 @@ class PrometheusMetrics:
         self._registry = CollectorRegistry()
         self.http_requests = self._counter("http_requests", "HTTP requests answered", "route", "status")
         self.http_seconds = self._histogram("http_request_seconds", "Until the last byte", _REQUEST_BUCKETS, "route")
-        self._running = Gauge(
-            "owngpt_requests_running", "Admitted and not ended", ["operation", "model"], registry=self._registry
-        )
-        self._requests = self._counter("requests", "Requests that ended", "operation", "model", "outcome")
-        self._seconds = self._histogram("request_seconds", "Admission to end", _REQUEST_BUCKETS, "operation", "model")
+        running = Gauge("owngpt_requests_running", "Admitted and not ended", _KIND, registry=self._registry)
+        self._running = cache(running.labels)
+        self._requests = self._counter("requests", "Requests that ended", *_KIND, "outcome")
+        self._seconds = self._histogram("request_seconds", "Admission to end", _REQUEST_BUCKETS, *_KIND)
         self._first_token = self._histogram(
             "time_to_first_token_seconds", "Admission to first token", _REQUEST_BUCKETS, "model"
         )
@@ -60,21 +61,21 @@ class PrometheusMetrics:
         self._reasoning = self._counter("reasoning_tokens", "Generated tokens that were thinking", "model")
 
     def request_started(self, operation: str, model: str) -> None:
-        self._running.labels(operation, model).inc()
+        self._running(operation, model).inc()
 
     def request_finished(self, record: RequestRecord) -> None:
-        self._running.labels(record.operation, record.model).dec()
-        self._requests.labels(record.operation, record.model, record.outcome).inc()
-        self._seconds.labels(record.operation, record.model).observe(record.seconds)
-        self._prompt.labels(record.model).inc(record.usage.prompt_tokens)
-        self._cached.labels(record.model).inc(record.usage.cached_tokens)
-        self._completion.labels(record.model).inc(record.usage.completion_tokens)
-        self._reasoning.labels(record.model).inc(record.usage.reasoning_tokens)
+        self._running(record.operation, record.model).dec()
+        self._requests(record.operation, record.model, record.outcome).inc()
+        self._seconds(record.operation, record.model).observe(record.seconds)
+        self._prompt(record.model).inc(record.usage.prompt_tokens)
+        self._cached(record.model).inc(record.usage.cached_tokens)
+        self._completion(record.model).inc(record.usage.completion_tokens)
+        self._reasoning(record.model).inc(record.usage.reasoning_tokens)
         if record.first_token_seconds is not None:
-            self._first_token.labels(record.model).observe(record.first_token_seconds)
+            self._first_token(record.model).observe(record.first_token_seconds)
             if (gaps := record.usage.completion_tokens - 1) > 0:
                 generating = record.seconds - record.first_token_seconds
-                self._inter_token.labels(record.model).observe(generating / gaps)
+                self._inter_token(record.model).observe(generating / gaps)
 
     def watch(self, models: Models) -> None:
         """From now on also read the engines' gauges, at each scrape. Call it once."""
@@ -84,11 +85,15 @@ class PrometheusMetrics:
         """The text that Prometheus scrapes, in the format of `CONTENT_TYPE`."""
         return generate_latest(self._registry)
 
-    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(f"owngpt_{name}", help_text, labels, registry=self._registry)
+    def _counter(self, name: str, help_text: str, *labels: str) -> Callable[..., Counter]:
+        """Label values -> their counter; looked up once, for the library does it slowly."""
+        return cache(Counter(f"owngpt_{name}", help_text, labels, registry=self._registry).labels)
 
-    def _histogram(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"owngpt_{name}", help_text, labels, buckets=buckets, registry=self._registry)
+    def _histogram(
+        self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Callable[..., Histogram]:
+        """Likewise."""
+        return cache(Histogram(f"owngpt_{name}", help_text, labels, buckets=buckets, registry=self._registry).labels)
 
 
 class _Engines(Collector):
@@ -131,5 +136,5 @@ class MetricsMiddleware:
             await self.app(scope, receive, send_and_note)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.http_requests.labels(route, str(status)).inc()
-            self._metrics.http_seconds.labels(route).observe(time.perf_counter() - start)
+            self._metrics.http_requests(route, str(status)).inc()
+            self._metrics.http_seconds(route).observe(time.perf_counter() - start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from anyio import move_on_after
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from owngpt.errors import PayloadTooLarge, PermissionDenied, ServiceUnavailable
 from owngpt.server.errors import error_response
+from owngpt.service.app import Caller
 
-API_VERSION = "2020-10-01"
+API_VERSION = b"2020-10-01"
 EXPOSED_HEADERS = (
     "openai-organization",
     "openai-processing-ms",
@@ -51,23 +52,24 @@ class HeadersMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = state["request_id"]
-                headers["openai-version"] = API_VERSION
-                headers["openai-processing-ms"] = str(round((time.perf_counter() - start) * 1000))
-                if caller := state.get("caller"):
-                    headers["openai-organization"] = caller.organization_id
-                    headers["openai-project"] = caller.project_id
-                    self._add_room(headers)
+                milliseconds = round((time.perf_counter() - start) * 1000)
+                headers = self._headers(state["request_id"], milliseconds, state.get("caller"))
+                message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
-    def _add_room(self, headers: MutableHeaders) -> None:
-        capacity, remaining = self._room()
-        headers["x-ratelimit-limit-requests"] = str(capacity)
-        headers["x-ratelimit-remaining-requests"] = str(remaining)
-        headers["x-ratelimit-reset-requests"] = "0s" if remaining == capacity else "1s"
+    def _headers(self, request_id: str, milliseconds: int, caller: Caller | None) -> Iterator[tuple[bytes, bytes]]:
+        yield b"x-request-id", request_id.encode()
+        yield b"openai-version", API_VERSION
+        yield b"openai-processing-ms", b"%d" % milliseconds
+        if caller is not None:
+            capacity, remaining = self._room()
+            yield b"openai-organization", caller.organization_id.encode()
+            yield b"openai-project", caller.project_id.encode()
+            yield b"x-ratelimit-limit-requests", b"%d" % capacity
+            yield b"x-ratelimit-remaining-requests", b"%d" % remaining
+            yield b"x-ratelimit-reset-requests", b"0s" if remaining == capacity else b"1s"
 
 
 class CrossOriginMiddleware(CORSMiddleware):

@@ -1,0 +1,1 @@
+"""Measurements, with the scripts that make them."""
