@@ -2,16 +2,18 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
 
 from owngpt.errors import ConfigError
 from owngpt.server.listen import Server, base_url, bind
+from owngpt.server.middleware import BodyLimitMiddleware
 
 
 class Slow:
@@ -19,11 +21,14 @@ class Slow:
 
     def __init__(self) -> None:
         self.end, self.ended = asyncio.Event(), asyncio.Event()
-        routes = [Route("/stream", self.stream), Route("/", self.hello)]
-        self.app = Starlette(routes=routes)
+        length = Route("/length", self.length, methods=["POST"])
+        self.app: ASGIApp = Router(routes=[Route("/stream", self.stream), Route("/", self.hello), length])
 
     async def hello(self, request: Request) -> PlainTextResponse:
         return PlainTextResponse("hello")
+
+    async def length(self, request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
 
     async def stream(self, request: Request) -> StreamingResponse:
         async def chunks():  # type: ignore[no-untyped-def]
@@ -72,6 +77,28 @@ async def test_draining_has_an_end() -> None:
         await anext(response.aiter_text())
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.wait_for(serving, 5)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_a_body_far_over_the_limit_gets_its_answer(is_chunked: bool) -> None:
+    """A server that just hangs up would reset the connection, and the client would see that instead of the 413."""
+    slow = Slow()
+    slow.app = BodyLimitMiddleware(slow.app, 1_000_000)
+    serving, url = await start(slow, drain_seconds=1)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(160):
+            yield b"x" * 65_536
+
+    async with httpx.AsyncClient(base_url=url) as client:
+        for _ in range(2):
+            response = await client.post("/length", content=chunks() if is_chunked else b"x" * 10_000_000)
+            assert response.status_code == 413
+            assert response.json()["error"]["message"].startswith("the body is over 1000000 bytes")
+    slow.ended.set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(serving, 5)
 
 
 def test_a_port_in_use_is_said_in_a_sentence() -> None:
