@@ -188,7 +188,7 @@ class CallReader:
     def _close(self) -> tuple[str, Status]:
         if self.tool is None:
             tool = self._tools.get(self._name or "")
-            if tool is None or (self._needs_arguments and tool.grammar is None):
+            if tool is None or (self._needs_arguments and tool.type == "function"):
                 return "", Status.BAD
             self.tool, self.has_raw_input = tool, tool.type == "custom"
             return ("" if self.has_raw_input else "{}"), Status.DONE

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,9 @@ class ChatRenderer:
         cut = _unused_character(messages, tools, options)
         escaped = json.dumps(cut)[1:-1]  # what a template's own tojson may make of it
         pieces = self._render(messages, tools, options, cut).replace(escaped, cut).split(cut)
-        return [token_id for piece in pieces if piece for token_id in self._tokenizer.encode(piece)]
+        if len(pieces) == 1:
+            return self._tokenizer.encode(pieces[0])
+        return list(chain.from_iterable(self._tokenizer.encode_batch(filter(None, pieces))))
 
     def thinking(self, prompt_ids: Sequence[int], budget: int | None) -> Thinking | None:
         """How to bound the thinking after this prompt; None where the model does not think, or is done with it.

@@ -24,7 +24,9 @@ from owngpt.types import Constraint, Tool
 
 MAX_GRAMMAR = 256 * 1024  # characters of a caller's own grammar
 _PROBE_TOKENS = 24  # how far a grammar is tried out before it is accepted
-_LIMITS = LLParserLimits(max_items_in_row=1500)  # below the engine's, so that it does not give up on what is accepted
+_LIMITS = LLParserLimits(  # not above the engine's, so that it does not give up on what is accepted
+    max_items_in_row=1500, max_lexer_states=30_000, max_grammar_size=200_000, verbose_errors=False
+)
 _MAX_BLAME = 300  # subschemas that are tried to find the one at fault
 
 # Compact JSON or Python's spacing, nothing else: a weak model cannot pad without end.

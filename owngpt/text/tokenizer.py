@@ -35,6 +35,8 @@ _FIM_NAMES = (
     ("<|fim▁begin|>", "<|fim▁hole|>", "<|fim▁end|>"),  # DeepSeek (hole stands where the suffix begins)
 )
 
+_LONG = 2_048  # characters; the library holds the interpreter's lock while it encodes a single text
+
 Alphabet = Literal["byte_level", "sentencepiece", "wordpiece", "plain"]
 
 
@@ -51,13 +53,13 @@ class Tokenizer:
         self._backend = backend
         self._tokens: dict[int, str] = {i: token for token, i in backend.get_vocab(with_added_tokens=True).items()}
         self._added: dict[int, tokenizers.AddedToken] = backend.get_added_tokens_decoder()
-        self._alphabet, self._strips_leading_space = _alphabet(json.loads(backend.to_str())["decoder"])
+        self._alphabet, self._strips_leading_space = _alphabet(_decoder(backend))
         self.vocab_size = max(self._tokens, default=-1) + 1
         self.bos_token_id = bos
         self.eos_token_ids = tuple(dict.fromkeys(i for i in eos if i in self._tokens))
         self.special_ids = frozenset(i for i, token in self._added.items() if token.special)
         self.fim = self._find_fim()
-        self._bytes = {i: self._bytes_of(i) for i in self._tokens}
+        self._bytes: dict[int, bytes] = {}  # filled as tokens are met
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
@@ -69,7 +71,10 @@ class Tokenizer:
         except Exception as error:  # `tokenizers` raises bare Exception for what it cannot parse
             raise CheckpointError(f"{folder / 'tokenizer.json'} cannot be read: {error}") from error
         named = read_json(folder / "special_tokens_map.json") | read_json(folder / "tokenizer_config.json")
-        _add_named_tokens(backend, named)
+        try:
+            _add_named_tokens(backend, named)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{folder / 'tokenizer_config.json'}: added_tokens_decoder: {error!r}") from error
         return cls(backend, _token_id(backend, named.get("bos_token")), _eos_ids(backend, folder, named))
 
     def encode(self, text: str, *, add_special_tokens: bool = False) -> list[int]:
@@ -77,7 +82,15 @@ class Tokenizer:
 
         Lone surrogates, which JSON lets through, become U+FFFD.
         """
+        if len(text) > _LONG:
+            return self.encode_batch([text], add_special_tokens=add_special_tokens)[0]
         return self._backend.encode(_whole_characters(text), add_special_tokens=add_special_tokens).ids
+
+    def encode_batch(self, texts: Iterable[str], *, add_special_tokens: bool = False) -> list[list[int]]:
+        """Ids of each text. Unlike `encode` of a short one it lets other threads run meanwhile."""
+        whole = [_whole_characters(text) for text in texts]
+        found = self._backend.encode_batch_fast(whole, add_special_tokens=add_special_tokens)
+        return [encoding.ids for encoding in found]
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True, is_continuation: bool = False) -> str:
         """Text of the ids; ids outside the vocabulary are empty.
@@ -90,7 +103,10 @@ class Tokenizer:
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes that the token stands for; they may be part of a character. Empty outside the vocabulary."""
-        return self._bytes.get(token_id, b"")
+        known = self._bytes.get(token_id)
+        if known is None and token_id in self._tokens:
+            known = self._bytes[token_id] = self._bytes_of(token_id)
+        return known or b""
 
     def token_to_id(self, token: str) -> int | None:
         """The id of a token by its name in the vocabulary."""
@@ -159,6 +175,12 @@ def _byte_alphabet() -> dict[str, int]:
 
 
 _BYTE_OF = _byte_alphabet()
+
+
+def _decoder(backend: tokenizers.Tokenizer) -> dict[str, Any] | None:
+    """The decoder's entry of tokenizer.json."""
+    state: dict[str, Any] | None = json.loads(backend.decoder.__getstate__()) if backend.decoder else None
+    return state
 
 
 def _alphabet(decoder: dict[str, Any] | None) -> tuple[Alphabet, bool]:

