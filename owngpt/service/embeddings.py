@@ -9,6 +9,7 @@ from typing import NamedTuple
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App
 from owngpt.service.models import ServedEmbedder
+from owngpt.service.trace import trace
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Usage
 
@@ -31,7 +32,10 @@ async def embed(
         raise InvalidRequest(
             f"'dimensions' is {dimensions}; the vectors of {model.name!r} have {full}.", param="dimensions"
         )
-    with app.limits.admit("embeddings", model.name) as ticket:
+    with (
+        app.limits.admit("embeddings", model.name) as ticket,
+        trace(app.tracer, "embeddings", model.name, ticket),
+    ):
         ids = await app.workers.run(sum(map(len, inputs)), tokenize, model.tokenizer, inputs)
         ticket.count_prompt(check_lengths(ids, model.embedder.max_input_tokens))
         vectors = await model.embedder.embed(ids)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from owngpt.service.app import App, Caller
 from owngpt.service.fanout import Events, fan_out
 from owngpt.service.limits import Ticket
 from owngpt.service.models import ServedModel
+from owngpt.service.trace import trace
 from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent, Usage
 
 
@@ -89,7 +90,10 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
     (no room, a prompt that is refused or too long) and `EngineFailed` while its events are read.
     """
     model, prompt, n = request.model, request.prompt, request.sampling.n
-    with app.limits.admit(prompt.operation, model.name, n) as ticket, trace(app, request, ticket):
+    with (
+        app.limits.admit(prompt.operation, model.name, n) as ticket,
+        trace(app.tracer, prompt.operation, model.name, ticket, request.sampling),
+    ):
         prepared = await app.workers.run(prompt.cost, prompt.prepare, model, request.sampling)
         check_fits(prepared, model, prompt.param)
         async with _submit(caller, request, prepared) as events:
@@ -124,16 +128,3 @@ def _submit(caller: Caller, request: GenerationRequest, prepared: Prepared) -> A
         )
 
     return fan_out(submit, prepared.prompts, prepared.sampling.n)
-
-
-@contextmanager
-def trace(app: App, request: GenerationRequest, ticket: Ticket) -> Iterator[None]:
-    """A span with the names of OpenTelemetry's GenAI conventions."""
-    operation, model = request.prompt.operation, request.model.name
-    attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model, "gen_ai.provider.name": "owngpt"}
-    with app.tracer.span(f"{operation} {model}", attributes) as span:
-        try:
-            yield
-        finally:
-            span.set_attribute("gen_ai.usage.input_tokens", ticket.usage.prompt_tokens)
-            span.set_attribute("gen_ai.usage.output_tokens", ticket.usage.completion_tokens)

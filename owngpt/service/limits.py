@@ -29,7 +29,7 @@ class Ticket:
         self._num_choices = num_choices  # of one prompt
         self._start = time.monotonic()
         self._first_token: float | None = None
-        self._finish: FinishReason | None = None
+        self.finish_reasons: list[FinishReason] = []  # of the choices that have ended
         self.usage = Usage()
 
     def count(self, event: TokenEvent) -> None:
@@ -41,7 +41,8 @@ class Ticket:
             self._first_token = self._first_token or time.monotonic()
             reasoning = num_tokens if event.is_thinking else 0
             self.usage += Usage(completion_tokens=num_tokens, reasoning_tokens=reasoning)
-        self._finish = event.finish_reason or self._finish
+        if event.finish_reason is not None:
+            self.finish_reasons.append(event.finish_reason)
 
     def count_prompt(self, num_tokens: int) -> None:
         """Add tokens that are read and answered with something else than tokens: embeddings."""
@@ -51,9 +52,8 @@ class Ticket:
         """What happened, as the metrics want it."""
         first = None if self._first_token is None else self._first_token - self._start
         seconds = time.monotonic() - self._start
-        return RequestRecord(
-            self._operation, self._model, outcome or self._finish or FinishReason.STOP, self.usage, seconds, first
-        )
+        finish = self.finish_reasons[-1] if self.finish_reasons else FinishReason.STOP
+        return RequestRecord(self._operation, self._model, outcome or finish, self.usage, seconds, first)
 
 
 class Limits:

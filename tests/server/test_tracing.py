@@ -6,6 +6,7 @@ import pytest
 
 from owngpt.errors import ConfigError, InvalidRequest
 from owngpt.server.tracing import OpenTelemetryTracer
+from tests.fakes.engine import client_of, make_app
 
 trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 
@@ -89,6 +90,39 @@ def test_a_failure_is_marked_and_its_message_stays_here(collector: Collector) ->
     assert collector.spans == [
         {"service": "owngpt", "name": "chat garlic", "kind": 2, "failed": True, "error.type": "InvalidRequest"}
     ]
+
+
+@pytest.mark.anyio
+async def test_requests_are_traced_with_the_genai_conventions_and_without_content(collector: Collector) -> None:
+    app = make_app("Hello!")
+    app.tracer = OpenTelemetryTracer(collector.endpoint)
+    question = {"messages": [{"role": "user", "content": "my secret"}], "n": 2, "max_tokens": 3, "seed": 7}
+    async with client_of(app) as client:
+        for is_streamed in (False, True):
+            assert (await client.post("/v1/chat/completions", json={**question, "stream": is_streamed})).is_success
+        assert (await client.post("/v1/embeddings", json={"input": "my secret"})).is_success
+    app.tracer.close()
+    chat = {
+        "service": "owngpt",
+        "name": "chat fake",
+        "kind": 2,
+        "failed": False,
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "owngpt",
+        "gen_ai.request.model": "fake",
+        "gen_ai.request.choice.count": 2,
+        "gen_ai.request.max_tokens": 3,
+        "gen_ai.request.seed": 7,
+        "gen_ai.request.temperature": 1.0,
+        "gen_ai.request.top_p": 1.0,
+        "gen_ai.response.model": "fake",
+        "gen_ai.response.finish_reasons": ["length", "length"],
+        "gen_ai.usage.output_tokens": 6,
+    }
+    *chats, embedding = collector.spans
+    assert [{**chat, "gen_ai.usage.input_tokens": span["gen_ai.usage.input_tokens"]} for span in chats] == chats
+    assert embedding["name"] == "embeddings fake-embed"
+    assert "my secret" not in str(collector.spans)
 
 
 def test_the_endpoint_must_be_a_url() -> None:
