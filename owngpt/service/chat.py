@@ -71,10 +71,8 @@ class ChatPrompt:
 
     @property
     def cost(self) -> int:
-        """Characters to render; grammars are made for tools and formats, which is never cheap."""
-        if self.tool_use.tools or self.response_format.type != "text":
-            return INLINE_COST
-        return sum(len(message.content) + len(message.reasoning or "") for message in self.messages)
+        """Never on the event loop: a template is a program of strangers, and grammars take as long as they like."""
+        return INLINE_COST
 
     def prepare(self, model: ServedModel, sampling: SamplingParams) -> Prepared:
         """Render with the checkpoint's own template, bound the thinking, and make the one constraint."""

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-INLINE_COST = 8_192  # characters; below this (well under a millisecond) a thread costs more than it saves
+INLINE_COST = 2_048  # characters; fewer are rendered and tokenized within half a millisecond
 
 
 class Workers:

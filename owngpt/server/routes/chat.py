@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from owngpt.server.routes.reply import app_of, caller_of, ignored_header, read, request_id
+from owngpt.server.routes.reply import app_of, caller_of, ignored_header, reply, request_id
 from owngpt.server.schemas.answer import Identity, encode
 from owngpt.server.schemas.chat import ChatCompletionRequest, check_chat, ignored_chat_fields, max_tokens, to_prompt
 from owngpt.server.schemas.chat_answer import ChatStream, WholeChat
@@ -19,7 +19,11 @@ from owngpt.service.generate import GenerationRequest, generate
 
 async def create_chat_completion(request: Request) -> Response:
     """Check, translate, and answer whole or as a stream."""
-    body = await read(request, ChatCompletionRequest)
+    return await reply(request, ChatCompletionRequest, respond)
+
+
+def respond(request: Request, body: ChatCompletionRequest) -> Response:
+    """The response, whose work has not begun."""
     check_chat(body)
     answer = Answer(request, body)
     headers = ignored_header(ignored_chat_fields(body, can_think=answer.can_think))

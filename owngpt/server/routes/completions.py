@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from owngpt.server.routes.reply import app_of, caller_of, ignored_header, read, request_id
+from owngpt.server.routes.reply import app_of, caller_of, ignored_header, reply, request_id
 from owngpt.server.schemas.answer import Identity, encode
 from owngpt.server.schemas.base import unknown_fields
 from owngpt.server.schemas.completion_answer import ChoiceReader, CompletionStream, Echo, WholeCompletion
@@ -22,7 +22,11 @@ from owngpt.types import SamplingParams
 
 async def create_completion(request: Request) -> Response:
     """Check, translate, and answer whole or as a stream."""
-    body = await read(request, CompletionRequest)
+    return await reply(request, CompletionRequest, respond)
+
+
+def respond(request: Request, body: CompletionRequest) -> Response:
+    """The response, whose work has not begun."""
     check_completion(body)
     model = app_of(request).models.generator(body.model)
     check_tokens(body.prompt, model.tokenizer.vocab_size, "prompt")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from owngpt.server.routes.reply import app_of, ignored_header, read
+from owngpt.server.routes.reply import app_of, ignored_header, reply
 from owngpt.server.schemas.base import unknown_fields
 from owngpt.server.schemas.completions import check_tokens
 from owngpt.server.schemas.embeddings import EmbeddingRequest, check_embedding, embeddings_answer
@@ -15,7 +15,11 @@ from owngpt.service.embeddings import embed
 
 async def create_embedding(request: Request) -> Response:
     """Vectors of texts or token ids, as numbers or base64."""
-    body = await read(request, EmbeddingRequest)
+    return await reply(request, EmbeddingRequest, respond)
+
+
+def respond(request: Request, body: EmbeddingRequest) -> Response:
+    """The response, whose work has not begun."""
     check_embedding(body)
     app = app_of(request)
     model = app.models.embedder(body.model)

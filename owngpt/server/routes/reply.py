@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from owngpt.server.schemas.base import WireModel, header_value, parse
 from owngpt.service.app import App, Caller
@@ -32,10 +33,10 @@ def request_id(request: Request) -> str:
     return str(request.scope["state"]["request_id"])
 
 
-async def read(request: Request, shape: type[M]) -> M:
-    """The validated body. A long one is parsed in a worker thread."""
+async def reply(request: Request, shape: type[M], respond: Callable[[Request, M], Response]) -> Response:
+    """Parse the body, check it and build the response; all of it in a worker thread where the body is long."""
     body = await request.body()
-    return await app_of(request).workers.run(len(body), parse, shape, body)
+    return await app_of(request).workers.run(len(body), lambda: respond(request, parse(shape, body)))
 
 
 def ignored_header(names: Sequence[str]) -> dict[str, str]:
