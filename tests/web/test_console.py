@@ -204,6 +204,8 @@ def test_tool_calls_are_readable_and_take_results(console: Console) -> None:
     expect(console.answer.locator(".tool-call code")).to_have_text('{\n  "city": "東京"\n}', use_inner_text=True)
     console.says("Yes, it rains.")
     console.page.get_by_label("Result of get_weather").fill("heavy rain")
+    choose(console.page, "Is it raining?", "Rename")  # what is written survives
+    console.page.get_by_label("Name", exact=True).press("Enter")
     console.button("Send results").click()
     expect(console.text).to_have_text("Yes, it rains.")
     assert "heavy rain" in console.prompt

@@ -99,6 +99,7 @@ class AssistantView {
   #reasoning = h("details", { class: "reasoning", hidden: true }, h("summary"), this.#thoughts.element);
   #calls = h("div", { class: "tool-calls" });
   #footer = h("div", { class: "footer" });
+  #footerState = "";
 
   constructor(message, session) {
     this.message = message;
@@ -116,6 +117,16 @@ class AssistantView {
     this.#updateReasoning(isGrowing);
     this.#answer.update(message.content);
     this.#calls.replaceChildren(...message.toolCalls.map(toolCallElement));
+    this.#updateFooter(isGrowing);
+  }
+
+  /** Only when it would look different: it may hold a half-filled form. */
+  #updateFooter(isGrowing) {
+    const { message, session } = this;
+    const ids = isGrowing ? [hasOutput(message)] : session.versionsOf(message).map(({ id }) => id);
+    const state = [isGrowing, session.conversation.leaf === message.id, ...ids].join(" ");
+    if (state === this.#footerState) return;
+    this.#footerState = state;
     this.#footer.replaceChildren(...(isGrowing ? waiting(message) : this.#ending()));
   }
 

@@ -44,7 +44,8 @@ export class ThreadView {
     const isLastNew = !views.at(-1)?.element.isConnected;
     const isOther = !views.some(({ element }) => element.isConnected);
     if (!isSame([...this.#list.children], views)) this.#list.replaceChildren(...views.map(({ element }) => element));
-    if (isFollowing || isOther || (isLastNew && this.session.isBusy)) this.#toEnd();
+    if (!views.length) this.#scroller.scrollTop = 0;
+    else if (isFollowing || isOther || (isLastNew && this.session.isBusy)) this.#toEnd();
   }
 
   #viewOf(message) {
