@@ -26,7 +26,7 @@ from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
 
-MAX_WEIGHT = 16 * 1024 * 1024  # of one value, and of the output; a character weighs 1
+MAX_WEIGHT = 8 * 1024 * 1024  # of one value, and of the output; a character weighs 1
 _ENTRY_WEIGHT = 16  # of a container
 MAX_SECONDS = 5.0  # processor time of one rendering
 MAX_SOURCE = 256 * 1024  # characters of a template
@@ -117,6 +117,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Measure what can multiply before it does."""
+        context.parent["_budget"].tick()
         if operator == "*":
             _check_product(left, right)
         elif operator == "**":
@@ -140,6 +141,16 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             if name == "join" and args:
                 args = (_bounded_list(args[0], len(owner)), *args[1:])
         return super().call(context, obj, *args, **kwargs)
+
+    def call_filter(self, name: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """What `map` does to each item."""
+        _tick_if_running(*args, **kwargs)
+        return super().call_filter(name, value, *args, **kwargs)
+
+    def call_test(self, name: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """What `select` and its like do to each item."""
+        _tick_if_running(*args, **kwargs)
+        return super().call_test(name, value, *args, **kwargs)
 
     def wrap_str_format(self, value: Any) -> Any:
         """`format` can pad to any width, so it is absent."""
@@ -175,7 +186,8 @@ def guard_tree(tree: nodes.Template) -> nodes.Template:
     return tree
 
 
-_BUILDS_VALUES = (nodes.List, nodes.Tuple, nodes.Dict, nodes.Call, nodes.Filter, nodes.Concat, nodes.Slice)
+_BUILDERS = (nodes.List, nodes.Tuple, nodes.Dict, nodes.Call, nodes.Filter, nodes.Concat, nodes.Getitem)
+_WORKERS = (nodes.Compare, nodes.Test)  # their values are small, their work may not be
 
 
 def _weigh_children(tree: nodes.Node) -> None:
@@ -193,8 +205,7 @@ def _weigh_children(tree: nodes.Node) -> None:
 
 
 def _weigh_node(node: Any) -> Any:
-    is_built = isinstance(node, _BUILDS_VALUES) and not isinstance(node, nodes.Slice)
-    if not is_built or getattr(node, "ctx", "load") != "load":
+    if not isinstance(node, _BUILDERS + _WORKERS) or getattr(node, "ctx", "load") != "load":
         return node
     return nodes.Filter(node, "_weighed", [], [], None, None).set_lineno(node.lineno)
 
@@ -205,6 +216,13 @@ def _weighed(context: Context, value: Any) -> Any:
     if not isinstance(value, Undefined):
         weigh(value)
     return value
+
+
+def _tick_if_running(
+    args: Any = None, kwargs: Any = None, context: Context | None = None, eval_context: Any = None
+) -> None:
+    if context is not None:
+        context.parent["_budget"].tick()
 
 
 @pass_context
@@ -245,6 +263,7 @@ def tojson(
     """JSON as models see it: not escaped for HTML, non-ASCII characters as they are."""
     weigh(value)
     _check_indent(indent or 0)
+    _check_indent("".join(separators or ()))
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
