@@ -15,19 +15,18 @@ from time import perf_counter
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from owngpt.config import EngineConfig
 from owngpt.engine.batch import ForwardBatch
 from owngpt.engine.client import EngineStats
 from owngpt.engine.commit import commit, finish
 from owngpt.engine.constraints import ConstraintCompiler
-from owngpt.engine.logprobs import token_logprobs
 from owngpt.engine.memory import plan_kv
+from owngpt.engine.prompt_logprobs import PromptScorer
 from owngpt.engine.request import Request, RequestState, Sample
 from owngpt.engine.runner import ModelRunner
 from owngpt.engine.sampler import Sampler
-from owngpt.engine.scheduler import Chunk, Scheduler
+from owngpt.engine.scheduler import Scheduler
 from owngpt.engine.stats import Counters
 from owngpt.engine.stream import Admission, Stream
 from owngpt.engine.submission import Submissions
@@ -38,8 +37,6 @@ from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent
 
 logger = logging.getLogger(__name__)
-
-_PROMPT_LOGPROB_ROWS = 64  # logits of a whole chunk would be hundreds of megabytes with a large vocabulary
 
 
 class Outcome(NamedTuple):
@@ -55,11 +52,18 @@ class EngineCore:
     def __init__(self, model: Transformer, tokenizer: Tokenizer, config: EngineConfig) -> None:
         plan = plan_kv(config, model.config.max_position, KVCache.bytes_per_token(model.config, model.dtype))
         self.max_model_len = plan.max_model_len
-        self.tokenizer = tokenizer
         self.scheduler = Scheduler(plan.num_blocks, config.block_size, config.max_batch_tokens, config.max_running)
         self.runner = ModelRunner(model, plan.num_blocks, config.block_size)
         self.sampler = Sampler(tokenizer, self.scheduler.max_running)
+        self.prompt_scorer = PromptScorer(tokenizer, self.runner.logits)
         self.counters = Counters()
+        logger.info(
+            "%d KV blocks of %d tokens; a request may have %d tokens, the checkpoint allows %d",
+            plan.num_blocks,
+            config.block_size,
+            plan.max_model_len,
+            model.config.max_position,
+        )
 
     @property
     def has_work(self) -> bool:
@@ -79,7 +83,7 @@ class EngineCore:
         assert chunks, "there is work, and the scheduler found none"
         batch = ForwardBatch.build(chunks, self.scheduler.block_size)
         hidden_TE = self.runner.forward(batch)
-        self._score_prompts(chunks, hidden_TE)
+        self.prompt_scorer.read(chunks, hidden_TE)
         samples = self.sampler.sample(self.runner.logits(hidden_TE[batch.last_rows_N]), batch.sampled)
         self.scheduler.commit(chunks)
         outcomes = [self._commit(request, sample) for request, sample in zip(batch.sampled, samples, strict=True)]
@@ -118,27 +122,6 @@ class EngineCore:
         self.scheduler.cache.discard(request.block_table)
         pool = self.scheduler.pool
         self.runner.clear([block for block in request.block_table if not pool.is_shared(block)])
-
-    def _score_prompts(self, chunks: list[Chunk], hidden_TE: Tensor) -> None:
-        row = 0
-        for chunk in chunks:
-            if chunk.request.sampling.prompt_logprobs is not None:
-                self._score_prompt(chunk, hidden_TE[row : row + chunk.end - chunk.start])
-            row += chunk.end - chunk.start
-
-    def _score_prompt(self, chunk: Chunk, hidden_TE: Tensor) -> None:
-        """Log-probabilities of the prompt tokens that this chunk predicts; those known from before are kept."""
-        request = chunk.request
-        found = request.prompt_logprobs
-        if not found:
-            found.append(None)
-        end = min(chunk.end, request.num_prompt_tokens - 1)
-        for start in range(max(chunk.start, len(found) - 1), end, _PROMPT_LOGPROB_ROWS):
-            targets = request.token_ids[start + 1 : min(start + _PROMPT_LOGPROB_ROWS, end) + 1]
-            first = start - chunk.start
-            logits = self.runner.logits(hidden_TE[first : first + len(targets)])[:, : self.tokenizer.vocab_size]
-            num_top = [request.sampling.prompt_logprobs or 0] * len(targets)
-            found += token_logprobs(logits, targets, num_top, self.tokenizer)
 
 
 class ThreadEngine:

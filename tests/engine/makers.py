@@ -44,10 +44,15 @@ def run(core: EngineCore, requests: Sequence[Request]) -> dict[Request, list[Tok
 
 
 def complete(
-    core: EngineCore, prompts: Sequence[Sequence[int]], *, is_shared: bool = True, **sampling: Any
+    core: EngineCore,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Sequence[int]],
+    *,
+    is_shared: bool = True,
+    **sampling: Any,
 ) -> list[list[int]]:
     """The token ids said to each prompt, all at once."""
-    submissions = Submissions(core.tokenizer, frozenset(), core.max_model_len, 128, is_shared)
+    submissions = Submissions(tokenizer, frozenset(), core.max_model_len, 128, is_shared)
     params = SamplingParams(**sampling)
     requests = [submissions.requests(prompt, params, None, "", "")[0] for prompt in prompts]
     return [[i for event in events for i in event.token_ids] for events in run(core, requests).values()]

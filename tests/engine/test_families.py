@@ -69,9 +69,9 @@ def test_greedy_tokens_equal_the_reference(checkpoint: Checkpoint, tokenizer: To
     block_bytes = config.block_size * KVCache.bytes_per_token(model.config, model.dtype)
     core = EngineCore(model, tokenizer, replace(config, kv_memory=num_blocks * block_bytes))
     greedy = {"temperature": 0.0, "max_tokens": NUM_TOKENS, "ignore_eos": True, "is_shared": config.prefix_cache}
-    alone = [complete(core, [prompt], **greedy)[0] for prompt in PROMPTS]
+    alone = [complete(core, tokenizer, [prompt], **greedy)[0] for prompt in PROMPTS]
     assert alone == expected
-    together = complete(core, PROMPTS, **greedy)
+    together = complete(core, tokenizer, PROMPTS, **greedy)
     assert together == expected
     stats = core.stats()
     assert (stats.cached_tokens > 0) == config.prefix_cache
