@@ -110,7 +110,7 @@ class ChatReader:
     """Tells answer, thinking and tool calls apart, in each of the `n` choices."""
 
     def __init__(self, model: ServedModel, prompt: ChatPrompt, n: int) -> None:
-        tools = prompt.tool_use.tools
+        tools = prompt.tool_use.tools if prompt.tool_use.choice.mode != "none" else ()
         self._choices = [_ChoiceReader(OutputParser(model.chat.family, tools)) for _ in range(n)]
 
     def read(self, event: TokenEvent) -> ChatEvent:
