@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from owngpt.cli import COMMANDS, main
+from owngpt.cli import COMMANDS, main, progress
 from owngpt.cli.models import cached
 from owngpt.store.db import SQLite, database_file
 from owngpt.store.keys import Keys
@@ -162,3 +163,22 @@ def test_only_names_of_models_can_be_pulled(name: str) -> None:
     result = run("pull", name)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"Error: {name!r} is neither a folder nor the name of a model")
+
+
+class Terminal(io.StringIO):
+    """A standard error that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
+def test_progress_is_shown_on_a_terminal_and_in_a_log(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", stream)
+    with progress.shown() as report:
+        for done in (0, 2_000_000, 4_000_000):
+            report("tiny", done, 4_000_000)
+    shown = stream.getvalue()
+    assert "loading tiny" in shown
+    assert ("4.0/4.0 MB" in shown) == stream.isatty()
+    assert ("tiny: done, 4 MB" in shown) != stream.isatty()

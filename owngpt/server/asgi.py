@@ -23,6 +23,7 @@ from owngpt.server.routes.embeddings import create_embedding
 from owngpt.server.routes.health import health, ready
 from owngpt.server.routes.metrics import metrics
 from owngpt.server.routes.models import list_models, retrieve_model
+from owngpt.server.tracing import OpenTelemetryTracer, TraceContextMiddleware
 from owngpt.service.app import App
 
 ROUTES = (
@@ -60,6 +61,8 @@ def _layers(app: App) -> list[Middleware]:
     ]
     if app.settings.server.cors_origins:
         layers.insert(1, Middleware(CrossOriginMiddleware, origins=app.settings.server.cors_origins))
+    if isinstance(app.tracer, OpenTelemetryTracer):
+        layers.insert(1, Middleware(TraceContextMiddleware))
     if isinstance(app.metrics, PrometheusMetrics):
         layers.insert(1, Middleware(MetricsMiddleware, metrics=app.metrics))
     return layers

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from owngpt import __version__
 from owngpt.errors import ConfigError
 from owngpt.service.telemetry import Attribute
@@ -60,3 +62,21 @@ class OpenTelemetryTracer:
         """Send what is still here, for a few seconds at most."""
         self._provider.force_flush(timeout_millis=3000)
         self._provider.shutdown()
+
+
+class TraceContextMiddleware:
+    """Spans of a request become part of the caller's trace, where its `traceparent` header names one (W3C)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from opentelemetry import context
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ())}
+        token = context.attach(TraceContextTextMapPropagator().extract(headers))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            context.detach(token)

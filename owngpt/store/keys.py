@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -19,7 +20,10 @@ from owngpt.store.cache import TimedCache
 from owngpt.store.db import Database, Row
 from owngpt.store.projects import DEFAULT, Projects, check_name
 
+logger = logging.getLogger(__name__)
+
 PREFIX = "sk-own-"
+GUESSABLE_LENGTH = 16
 SCOPES = ("api", "admin")  # api: the routes under /v1; admin: also what concerns all projects
 _COLUMNS = """
     SELECT keys.*, projects.name AS project_name, projects.organization_id
@@ -141,8 +145,8 @@ class Keys:
                     owner.id,
                     check_name(name),
                     _hash(secret),
-                    shown + secret[len(shown) : len(shown) + 3] if len(secret) >= 16 else "",
-                    secret[-4:] if len(secret) >= 16 else "",
+                    shown + secret[len(shown) : len(shown) + 3] if len(secret) >= GUESSABLE_LENGTH else "",
+                    secret[-4:] if len(secret) >= GUESSABLE_LENGTH else "",
                     " ".join(scopes),
                     int(time.time()),
                 ),
@@ -158,6 +162,8 @@ def _check_secret(secret: str) -> None:
     """A key travels in a header: visible ASCII only."""
     if not secret or not all("!" <= character <= "~" for character in secret):
         raise ConfigError("OWNGPT_API_KEY must be visible ASCII characters without spaces")
+    if len(secret) < GUESSABLE_LENGTH:
+        logger.warning("OWNGPT_API_KEY has %d characters and can be guessed; use a long random one", len(secret))
 
 
 def _key(row: Row) -> Key:

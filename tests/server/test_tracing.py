@@ -16,6 +16,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.spans: list[dict[str, object]] = []
+        self.trace_ids: list[str] = []
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,6 +38,7 @@ class Collector:
         for resource in request.resource_spans:
             service = {item.key: item.value.string_value for item in resource.resource.attributes}["service.name"]
             for scope in resource.scope_spans:
+                self.trace_ids += [span.trace_id.hex() for span in scope.spans]
                 self.spans += [{"service": service, **as_dict(span)} for span in scope.spans]
 
 
@@ -123,6 +125,21 @@ async def test_requests_are_traced_with_the_genai_conventions_and_without_conten
     assert [{**chat, "gen_ai.usage.input_tokens": span["gen_ai.usage.input_tokens"]} for span in chats] == chats
     assert embedding["name"] == "embeddings fake-embed"
     assert "my secret" not in str(collector.spans)
+
+
+@pytest.mark.anyio
+async def test_a_request_joins_the_trace_of_its_caller(collector: Collector) -> None:
+    app = make_app("Hello!")
+    app.tracer = OpenTelemetryTracer(collector.endpoint)
+    trace_id, question = "4bf92f3577b34da6a3ce929d0e0e4736", {"input": "a"}
+    async with client_of(app) as client:
+        await client.post(
+            "/v1/embeddings", json=question, headers={"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+        )
+        await client.post("/v1/embeddings", json=question, headers={"traceparent": "nonsense"})
+    app.tracer.close()
+    assert collector.trace_ids[0] == trace_id
+    assert collector.trace_ids[1] != trace_id
 
 
 def test_the_endpoint_must_be_a_url() -> None:

@@ -71,8 +71,10 @@ def test_a_given_key_becomes_the_admin_key(keys: Keys) -> None:
     assert len(keys.list()) == 1
 
 
-def test_a_short_given_key_is_not_shown_in_part(keys: Keys) -> None:
+def test_a_short_given_key_is_warned_of_and_not_shown_in_part(keys: Keys, caplog: pytest.LogCaptureFixture) -> None:
     keys.ensure_admin("hunter2")
+    assert "7 characters and can be guessed" in caplog.text
+    assert "hunter2" not in caplog.text
     assert [(key.prefix, key.last4) for key in keys.list()] == [("", "")]
 
 
