@@ -70,7 +70,8 @@ class WholeChat:
         for delta in event.deltas:
             choice.add(delta)
         if event.logprobs is not None:
-            choice.logprobs = (choice.logprobs or []) + [chat_logprob(token) for token in event.logprobs]
+            choice.logprobs = choice.logprobs or []
+            choice.logprobs += map(chat_logprob, event.logprobs)
         choice.finish_reason = event.finish_reason or choice.finish_reason
 
     def document(self, identity: Identity, usage: Usage) -> dict[str, Any]:
@@ -109,8 +110,8 @@ class ChatStream:
     def add(self, event: ChatEvent) -> bytes:
         """The chunks of one event; may be empty."""
         if event.logprobs is not None:
-            waiting = self._logprobs[event.index]
-            self._logprobs[event.index] = (waiting or []) + [chat_logprob(token) for token in event.logprobs]
+            waiting = self._logprobs[event.index] = self._logprobs[event.index] or []
+            waiting += map(chat_logprob, event.logprobs)
         chunks = [self._delta(event.index, delta) for delta in event.deltas]
         if event.finish_reason is not None:
             if not self._has_role[event.index]:
