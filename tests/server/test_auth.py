@@ -60,9 +60,7 @@ async def test_a_key_says_who_is_calling(client: httpx.AsyncClient, keys: Keys) 
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    "path", ["/v1/models", "/metrics", "/nowhere", "/health/", "/js", "/js/../v1/models"]
-)
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/nowhere", "/health/", "/js", "/js/../v1/models"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "BREW"])
 async def test_everything_is_closed_without_a_key(client: httpx.AsyncClient, path: str, method: str) -> None:
     response = await client.request(method, path)
