@@ -17,7 +17,7 @@ def commit(request: Request, sample: Sample) -> TokenEvent:
         return finish(request, FinishReason.LENGTH)
     if sample.error is not None:
         return finish(request, FinishReason.ERROR, sample.error)
-    if sample.token_id in request.end_ids:
+    if sample.token_id in request.end_ids or request.is_complete:
         return finish(request, FinishReason.STOP)
     is_thinking = request.thinking.push(sample.token_id)
     if request.matcher is not None and not is_thinking and not request.matcher.consume_token(sample.token_id):

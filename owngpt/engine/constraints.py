@@ -93,7 +93,8 @@ class TokenMask:
             self._allow_marks(allowed_RV[i], requests[row])
         logits_NV[rows] = logits_NV[rows].masked_fill(~allowed_RV, -torch.inf)
         is_possible = allowed_RV.any(-1).tolist()
-        return {row: _problem(requests[row]) for i, row in enumerate(rows) if not is_possible[i]}
+        stuck = [row for row, is_open in zip(rows, is_possible, strict=True) if not is_open]
+        return {row: _problem(requests[row]) for row in stuck if not requests[row].is_complete}
 
     def _fill(self, words: np.ndarray[tuple[int], np.dtype[np.uint32]], request: Request) -> None:
         """The grammar's mask; everything while it sleeps; nothing when it fails."""

@@ -96,8 +96,10 @@ class Request:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the grammar has been followed to its end."""
-        return self.matcher is not None and not self.thinking.is_inside and self.matcher.is_stopped()
+        """Whether the grammar has been followed to its end (which may turn out only when the next mask is made)."""
+        if self.matcher is None or self.thinking.is_inside:
+            return False
+        return self.matcher.is_stopped() and not self.matcher.is_error()
 
     def append(self, token_id: int) -> None:
         """The next output token."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import llguidance
@@ -104,6 +105,21 @@ async def test_an_end_token_is_only_taken_where_the_grammar_can_end(tokenizer: T
     eos = tokenizer.eos_token_ids[0]
     answer = await scripted(tokenizer, [ord("a"), eos], "start: /a{3,5}/")
     assert (answer.text, answer.finish_reason) == ("aaa", FinishReason.STOP)
+
+
+@pytest.mark.parametrize(
+    ("grammar", "text", "reason"),
+    [
+        ('start: "yes"', "yes", FinishReason.STOP),
+        ("start: /yes(hm)?/", "yeshm", FinishReason.STOP),
+        ('start: "yes" ("a" start)?', "yesayesa", FinishReason.LENGTH),
+    ],
+)
+async def test_a_vocabulary_without_an_end_token(tmp_path: Path, grammar: str, text: str, reason: FinishReason) -> None:
+    tokenizer = byte_tokenizer(tmp_path, special=())
+    assert tokenizer.eos_token_ids == ()
+    answer = await scripted(tokenizer, "yesh", grammar, max_tokens=8)
+    assert (answer.text, answer.finish_reason) == (text, reason)
 
 
 async def test_bias_and_penalties_cannot_break_a_grammar(tokenizer: Tokenizer) -> None:
