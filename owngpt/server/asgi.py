@@ -17,7 +17,7 @@ from owngpt.server.middleware import (
     DrainMiddleware,
     HeadersMiddleware,
 )
-from owngpt.server.routes.chat import create_chat_completion
+from owngpt.server.routes.chat_completions import create_chat_completion
 from owngpt.server.routes.completions import create_completion
 from owngpt.server.routes.embeddings import create_embedding
 from owngpt.server.routes.health import health, ready
