@@ -260,8 +260,10 @@ def _complaint(grammar: str, tokenizer: Tokenizer, choose: Callable[[Iterable[in
         if matcher.is_stopped():
             break
         allowed = int.from_bytes(matcher.compute_bitmask(), "little")
-        if matcher.is_error() or allowed == 0:
+        if matcher.is_error():
             break
+        if allowed == 0:
+            return "" if matcher.is_accepting() else "no token of this vocabulary can follow"
         ends = ((allowed & -allowed).bit_length() - 1, allowed.bit_length() - 1)
         matcher.consume_token(choose(ends))
     return str(matcher.get_error()) if matcher.is_error() else ""
