@@ -78,16 +78,15 @@ class TokenMask:
     """Forbids, in the logits of a step, what the grammars do not allow. Its bits are allocated once."""
 
     def __init__(self, tokenizer: Tokenizer, max_rows: int) -> None:
-        self._vocab_size = tokenizer.vocab_size
-        self._eos_ids = list(tokenizer.eos_token_ids)
-        self._words = np.zeros((max_rows, (self._vocab_size + 31) // 32), np.uint32)
+        self._tokenizer = tokenizer
+        self._words = np.zeros((max_rows, (tokenizer.vocab_size + 31) // 32), np.uint32)
 
     def apply(self, logits_NV: Tensor, requests: Sequence[Request]) -> dict[int, str]:
         """Set the logits of forbidden tokens to -inf, in place. Returns what went wrong, by row."""
         rows = [row for row, request in enumerate(requests) if request.matcher is not None]
         for i, row in enumerate(rows):
             self._fill(self._words[i], requests[row])
-        bits = np.unpackbits(self._words[: len(rows)].view(np.uint8), -1, self._vocab_size, "little")
+        bits = np.unpackbits(self._words[: len(rows)].view(np.uint8), -1, self._tokenizer.vocab_size, "little")
         allowed_RV = torch.from_numpy(bits).view(torch.bool)
         for i, row in enumerate(rows):
             self._allow_marks(allowed_RV[i], requests[row])
@@ -107,11 +106,15 @@ class TokenMask:
             words[:] = 0
 
     def _allow_marks(self, allowed_V: Tensor, request: Request) -> None:
-        """End tokens only where the grammar can end, and the mark that begins thinking where it may begin."""
+        """End tokens only where the grammar can end, and the mark that begins thinking where it may begin.
+
+        Where a vocabulary has no end token, llguidance takes some other one for it, which is never right.
+        """
         assert request.matcher is not None
         if request.matcher.is_error():
             return
-        allowed_V[self._eos_ids] = request.is_constrained and request.matcher.is_accepting()
+        allowed_V[self._tokenizer.llg.eos_tokens] = False
+        allowed_V[list(self._tokenizer.eos_token_ids)] = request.is_constrained and request.matcher.is_accepting()
         if request.thinking.start_id is not None:
             allowed_V[request.thinking.start_id] = True
 
