@@ -15,8 +15,8 @@ from owngpt.server.asgi import create_app
 from owngpt.server.listen import Server, base_url, bind
 from owngpt.service.app import App
 from tests.fakes.engine import CHATML, KEY
-from tests.fakes.model import edit_config, family_checkpoint
-from tests.fakes.text import byte_tokenizer
+from tests.fakes.model import VOCAB_SIZE, edit_config, family_checkpoint
+from tests.fakes.text import QWEN_MARKS, QWEN_SPECIAL, byte_tokenizer
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,9 @@ def running(app: App) -> Iterator[Running]:
 
 def tiny_checkpoint(folder: Path) -> Path:
     """A random Qwen3 with a byte-level tokenizer: it says nothing sensible, and else is a model like any other."""
-    byte_tokenizer(family_checkpoint("qwen3", folder), chat_template=CHATML)
+    num_known = 256 + len(QWEN_SPECIAL) + len(QWEN_MARKS)
+    marks = (*QWEN_MARKS, *(f"<extra{i}>" for i in range(VOCAB_SIZE - num_known)))  # each logit stands for a token
+    byte_tokenizer(family_checkpoint("qwen3", folder), marks=marks, chat_template=CHATML)
     edit_config(folder, max_position_embeddings=4096)  # room for tools, a token a byte
     return folder
 
