@@ -19,6 +19,7 @@ from owngpt.service.models import Models
 from owngpt.service.telemetry import RequestRecord
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+CLIENT_LEFT = 499  # as nginx has it: the client hung up before there was an answer
 _KIND = ("operation", "model")
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _TOKEN_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5)
@@ -124,7 +125,7 @@ class MetricsMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status = time.perf_counter(), CLIENT_LEFT
 
         async def send_and_note(message: Message) -> None:
             nonlocal status

@@ -70,6 +70,7 @@ async def test_leaving_before_a_whole_answer_ends_the_generation(path: str) -> N
     client.hang_up()
     await asyncio.wait_for(client.task, 1)
     assert (engine_of(app).num_running, client.received) == (0, [])
+    assert 'status="499"' in app.metrics.render().decode()  # type: ignore[attr-defined]
     assert app.limits.room.remaining == app.limits.room.capacity
 
 
