@@ -18,9 +18,9 @@ from owngpt.engine.submission import Submissions
 from owngpt.errors import InvalidRequest
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, FinishReason, SamplingParams, Thinking
+from tests.engine.asking import Answer, ask, engine
 from tests.engine.makers import run
 from tests.engine.scripted import ScriptedModel
-from tests.engine.test_core import Answer, ask, engine
 from tests.fakes.model import tiny_model
 from tests.fakes.text import byte_tokenizer
 
@@ -38,11 +38,6 @@ SCHEMA = {
     "additionalProperties": False,
     "x-guidance": {"whitespace_flexible": False},
 }
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def json_constraint(schema: Any) -> Constraint:

@@ -3,102 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from owngpt.config import EngineConfig
-from owngpt.engine.core import ThreadEngine
 from owngpt.errors import EngineFailed, InvalidRequest, Overloaded, ServiceUnavailable
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import FinishReason, SamplingParams, Thinking, TokenEvent
+from owngpt.types import FinishReason, SamplingParams, Thinking
+from tests.engine.asking import Gate, ask, engine, settle
 from tests.engine.scripted import FAIL, NAN, ScriptedModel
 from tests.fakes.model import tiny_model
 from tests.fakes.text import byte_tokenizer
 
 pytestmark = pytest.mark.anyio
-GREEDY = 0.0
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
-
-
-@contextmanager
-def engine(model: Any, tokenizer: Tokenizer, **config: Any) -> Iterator[ThreadEngine]:
-    config = {"kv_memory": 2**20, "block_size": 4, "max_batch_tokens": 64} | config
-    opened = ThreadEngine(model, tokenizer, EngineConfig(**config))
-    try:
-        yield opened
-        opened._core.scheduler.check_integrity()
-    finally:
-        opened.close()
-
-
-@dataclass
-class Answer:
-    events: list[TokenEvent]
-
-    @property
-    def text(self) -> str:
-        return "".join(event.text for event in self.events)
-
-    @property
-    def token_ids(self) -> list[int]:
-        return [i for event in self.events for i in event.token_ids]
-
-    @property
-    def finish_reason(self) -> FinishReason | None:
-        return self.events[-1].finish_reason
-
-
-async def ask(
-    engine: ThreadEngine,
-    prompt: Sequence[int] | str,
-    *,
-    constraint: Any = None,
-    namespace: str = "",
-    **sampling: Any,
-) -> list[Answer]:
-    """Submit and read to the end; one answer per choice."""
-    ids = list(prompt.encode() if isinstance(prompt, str) else prompt)
-    params = SamplingParams(**({"temperature": GREEDY, "max_tokens": 20} | sampling))
-    events: list[list[TokenEvent]] = [[] for _ in range(params.n)]
-    async with engine.submit(ids, params, constraint=constraint, namespace=namespace) as stream:
-        async for event in stream:
-            events[event.index].append(event)
-    return [Answer(each) for each in events]
-
-
-async def settle(engine: ThreadEngine) -> None:
-    """Wait until the thread has nothing to do."""
-    for _ in range(500):
-        stats = engine.stats()
-        if not stats.num_running and not stats.num_waiting:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"the engine is still busy: {engine.stats()}")
-
-
-class Gate:
-    """Lets the model make one forward at a time."""
-
-    def __init__(self) -> None:
-        self._permits = threading.Semaphore(0)
-        self.num_waits = 0
-
-    def wait(self) -> None:
-        self.num_waits += 1
-        assert self._permits.acquire(timeout=10)
-
-    def open(self, times: int = 1) -> None:
-        self._permits.release(times)
 
 
 async def test_an_answer_streams_and_ends(tokenizer: Tokenizer) -> None:
@@ -240,7 +160,7 @@ async def test_leaving_frees_the_blocks_within_one_step(tokenizer: Tokenizer) ->
     gate = Gate()
     model = ScriptedModel("a", tokenizer.vocab_size, on_forward=gate.wait)
     with engine(model, tokenizer) as served:
-        async with served.submit(list(b"a long prompt"), SamplingParams(temperature=GREEDY)) as stream:
+        async with served.submit(list(b"a long prompt"), SamplingParams(temperature=0.0)) as stream:
             gate.open()
             await anext(stream)
             assert served.stats().num_running == 1

@@ -14,14 +14,8 @@ from owngpt.engine.request import Request
 from owngpt.engine.sampler import Sampler
 from owngpt.text.tokenizer import Tokenizer
 from tests.engine.makers import make_request
-from tests.fakes.text import byte_tokenizer
 
 LOGITS = [math.log(p) for p in (0.4, 0.3, 0.15, 0.1, 0.05)]  # of tokens 0..4; the others are all but impossible
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +86,34 @@ def test_top_p_counts_what_top_k_has_left(sampler: Sampler, tokenizer: Tokenizer
 
 def test_min_p_is_relative_to_the_best(sampler: Sampler, tokenizer: Tokenizer) -> None:
     assert set(shares(sampler, tokenizer, min_p=0.3)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"temperature": 0.7, "top_p": 0.8},
+        {"temperature": 1.5, "top_k": 4, "top_p": 0.9},
+        {"temperature": 1.2, "min_p": 0.2},
+        {"temperature": 2.0, "top_k": 3, "top_p": 0.95, "min_p": 0.5},
+    ],
+    ids=str,
+)
+def test_the_distribution_is_that_of_transformers(
+    sampler: Sampler, tokenizer: Tokenizer, params: dict[str, float]
+) -> None:
+    from transformers.generation import logits_process as warpers
+
+    scores = rows(tokenizer, LOGITS)[:, : tokenizer.vocab_size]
+    makers = {
+        "temperature": warpers.TemperatureLogitsWarper,
+        "top_k": warpers.TopKLogitsWarper,
+        "top_p": warpers.TopPLogitsWarper,
+        "min_p": warpers.MinPLogitsWarper,
+    }
+    for name, value in params.items():
+        scores = makers[name](value)(torch.tensor([[0]]), scores)
+    expected = {i: p for i, p in enumerate(scores.softmax(-1)[0].tolist()) if p > 0.001}
+    assert shares(sampler, tokenizer, **params) == pytest.approx(expected, abs=0.04)
 
 
 def test_a_flat_distribution_keeps_more_than_the_usual_candidates(sampler: Sampler, tokenizer: Tokenizer) -> None:

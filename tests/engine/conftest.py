@@ -1,0 +1,12 @@
+"""Fixtures for the engine's tests."""
+
+import pytest
+
+from owngpt.text.tokenizer import Tokenizer
+from tests.fakes.text import byte_tokenizer
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    """Byte-level: token i is byte i."""
+    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
