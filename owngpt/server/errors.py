@@ -30,7 +30,7 @@ def error_response(error: RequestError) -> Response:
 
 def error_event(error: RequestError) -> bytes:
     """The last event of a stream that failed after its headers were sent."""
-    return b"data: " + json.dumps(error_body(error), ensure_ascii=False).encode() + b"\n\n"
+    return b"data: " + json.dumps(error_body(error)).encode() + b"\n\n"
 
 
 def as_request_error(error: Exception, request_id: str) -> RequestError:

@@ -89,6 +89,16 @@ async def test_chunks_come_in_the_order_of_the_real_service() -> None:
     assert len({(c["id"], c["created"], c["model"], c["object"]) for c in chunks}) == 1
 
 
+async def test_an_event_is_one_line_for_every_reader() -> None:
+    """httpx and others take Unicode's line separators for line breaks, which would cut an event in two."""
+    said = "a\u2028b\u2029c\u0085d\x0b\x1ce\r\nf"
+    response = await post(make_app(said), stream=True)
+    lines = [line async for line in response.aiter_lines() if line]
+    assert all(line.startswith("data: ") for line in lines)
+    deltas = [json.loads(line[6:])["choices"][0]["delta"] for line in lines[:-1]]
+    assert "".join(delta.get("content", "") for delta in deltas) == said
+
+
 async def test_usage_is_left_out_unless_asked_for() -> None:
     assert all("usage" not in chunk for chunk in await stream(make_app("abc")))
 

@@ -11,14 +11,13 @@ from typing import Any
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 
+_LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
 def encode(document: Any) -> bytes:
-    """Compact JSON in UTF-8."""
-    return _encoder.encode(document).encode()
-
-
-def event(document: bytes) -> bytes:
-    """One server-sent event."""
-    return b"data: " + document + b"\n\n"
+    """Compact JSON in UTF-8, on one line also for readers that break lines at Unicode's separators (as httpx does)."""
+    text = _encoder.encode(document)
+    return text.encode() if text.isascii() else text.translate(_LINE_BREAKS).encode()
 
 
 @dataclass(frozen=True, slots=True)
