@@ -77,7 +77,7 @@ class Generation:
     async def __anext__(self) -> TokenEvent:
         event = await anext(self._events)
         self._ticket.count(event)
-        if event.finish_reason is FinishReason.ERROR:
+        if event.finish_reason in (FinishReason.ERROR, FinishReason.ABORT):
             raise EngineFailed(event.error or "the engine could not finish this request")
         return event
 
