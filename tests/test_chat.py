@@ -102,6 +102,14 @@ def test_a_conversation_is_remembered(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == "answer1\nanswer2\n"
 
 
+def test_a_conversation_can_start_over() -> None:
+    assert talk("one\n", "/clear\n", "two\n")[1] == ["be kind", "two"]
+
+
+def test_a_model_cannot_send_commands_to_the_terminal() -> None:
+    assert chat.without_controls("a\x1b]0;title\x07b\x9b31m\r\tc\n日本") == "a]0;titleb31m\tc\n日本"
+
+
 def test_ctrl_c_stops_an_answer_and_keeps_what_came(capsys: pytest.CaptureFixture[str]) -> None:
     assert talk("stop", "two")[1] == ["be kind", "stop", "answer", "two"]
     assert "[stopped]" in capsys.readouterr().err

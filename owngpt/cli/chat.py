@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +18,7 @@ from owngpt.cli.answers import AnswerFailed, Answers, AppAnswers, ServerAnswers,
 from owngpt.cli.options import config_option, model_options, server_options
 from owngpt.config import Settings
 
-ReadLine = Callable[[], str | None]
+ReadLine = Callable[[], str | None]  # a line with its end; None or "" at the end of input
 
 
 @click.command()
@@ -42,7 +43,7 @@ def chat(
 ) -> None:
     """Talk to MODEL: with --base-url one that is served there, otherwise a folder or ORG/NAME that is loaded here.
 
-    Ctrl-C stops an answer; /exit or Ctrl-D ends the conversation.
+    Ctrl-C stops an answer, /clear forgets the conversation, /exit or Ctrl-D ends it.
     """
     request: dict[str, Any] = {
         "model": model if base_url else None,
@@ -58,10 +59,13 @@ def chat(
 
 def converse(answers: Answers, request: dict[str, Any], messages: list[dict[str, str]], read: ReadLine) -> None:
     """Ask and answer until there is nothing to read. A question that failed is taken back."""
-    while (text := read()) is not None and text.strip() != "/exit":
-        if not text.strip():
+    num_first = len(messages)
+    while (text := (read() or "/exit").strip()) != "/exit":
+        if text == "/clear":
+            del messages[num_first:]
+        if text in ("", "/clear"):
             continue
-        messages.append({"role": "user", "content": text.strip()})
+        messages.append({"role": "user", "content": text})
         try:
             answer = show(answers, {**request, "messages": messages})
         except AnswerFailed as error:
@@ -76,18 +80,24 @@ def converse(answers: Answers, request: dict[str, Any], messages: list[dict[str,
 def show(answers: Answers, request: dict[str, Any]) -> str:
     """Print an answer as it comes, thinking in grey on a terminal; -> its text, as far as Ctrl-C let it come."""
     parts: list[str] = []
+    is_terminal = sys.stdout.isatty()
     try:
         with answers.lines(request) as lines:
             for text, is_thinking in deltas(lines):
                 if not is_thinking:
                     parts.append(text)
-                    click.echo(text, nl=False)
-                elif sys.stdout.isatty():
-                    click.echo(click.style(text, dim=True), nl=False)
+                    click.echo(without_controls(text) if is_terminal else text, nl=False)
+                elif is_terminal:
+                    click.echo(click.style(without_controls(text), dim=True), nl=False)
     except KeyboardInterrupt:
         click.echo(" [stopped]", nl=False, err=True)
     click.echo()
     return "".join(parts)
+
+
+def without_controls(text: str) -> str:
+    """What a model writes may be shown, not obeyed: no escape sequences, only line ends and tabs."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
 
 
 def _reader() -> ReadLine:
@@ -99,14 +109,17 @@ def _reader() -> ReadLine:
     return _ask
 
 
-def _read_line() -> str | None:
-    return sys.stdin.readline() or None
+def _read_line() -> str:
+    return sys.stdin.readline()
 
 
 def _ask() -> str | None:
     try:
-        return input("> ")
-    except (EOFError, KeyboardInterrupt):
+        return input("> ") + "\n"
+    except KeyboardInterrupt:  # perhaps meant for an answer that has just ended
+        click.echo("\n/exit or Ctrl-D ends the conversation", err=True)
+        return "\n"
+    except EOFError:
         click.echo()
         return None
 
