@@ -6,12 +6,13 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from owngpt import __version__
-from owngpt.config import Settings
+from owngpt.config import EngineConfig, Settings
 from owngpt.server.metrics import PrometheusMetrics
 from owngpt.server.tracing import OpenTelemetryTracer
 from owngpt.service.app import App
@@ -21,6 +22,7 @@ from owngpt.service.telemetry import NoTracer
 from owngpt.store.db import SQLite, database_file
 from owngpt.store.keys import Keys
 from owngpt.text.chat import ChatRenderer
+from owngpt.text.generation_config import recommended_sampling
 from owngpt.text.tokenizer import Tokenizer
 
 Progress = Callable[[str, int, int], None]  # name of the model, bytes done, bytes in all
@@ -93,11 +95,21 @@ def _generator(
     from owngpt.engine.core import ThreadEngine
     from owngpt.model.weights import load_model
 
-    chat = ChatRenderer.load(source.folder, tokenizer)
+    chat, sampling = ChatRenderer.load(source.folder, tokenizer), recommended_sampling(source.folder)
     report = partial(progress, source.name) if progress else None
     weights = load_model(source.folder, settings.engine.dtype, progress=report)
-    engine = ThreadEngine(weights, tokenizer, settings.engine, keep=chat.family.keep)
-    return ServedModel(source.name, engine, tokenizer, chat, created, fingerprint(source.folder, settings.engine.dtype))
+    engine = ThreadEngine(weights, tokenizer, engine_config(settings), keep=chat.family.keep)
+    identity = fingerprint(source.folder, settings.engine.dtype)
+    return ServedModel(source.name, engine, tokenizer, chat, created, identity, sampling)
+
+
+def engine_config(settings: Settings) -> EngineConfig:
+    """What one engine gets. Where no `kv_memory` is given, several models divide the share between them."""
+    from owngpt.engine.memory import SHARE, available_memory
+
+    if settings.engine.kv_memory is not None or len(settings.models) < 2:
+        return settings.engine
+    return replace(settings.engine, kv_memory=int(available_memory() * SHARE) // len(settings.models))
 
 
 def _embedder(source: Source, tokenizer: Tokenizer, created: int) -> ServedEmbedder:

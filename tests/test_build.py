@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from owngpt.build import fingerprint, load, open_app
+from owngpt.build import engine_config, fingerprint, load, load_models, open_app
 from owngpt.config import EngineConfig, Settings
+from owngpt.engine.memory import SHARE, available_memory
 from owngpt.errors import CheckpointError, ConfigError
+from owngpt.server.schemas.sampling import Logprobs, SamplingFields, sampling_params
 from owngpt.service.app import App
+from owngpt.types import SamplingParams
 from tests.fakes.engine import CHATML, client_of
 from tests.fakes.model import edit_config, encoder_checkpoint, family_checkpoint
 from tests.fakes.text import byte_tokenizer
@@ -46,6 +51,26 @@ def app(settings: Settings) -> Iterator[App]:
     load(opened.app)
     yield opened.app
     opened.app.close()
+
+
+def test_several_models_divide_the_memory_that_one_would_get() -> None:
+    alone, two = engine_config(Settings(models=("a",))), engine_config(Settings(models=("a", "b")))
+    assert alone.kv_memory is None
+    assert two.kv_memory is not None
+    assert 0 < 2 * two.kv_memory <= available_memory() * SHARE * 1.5
+    assert engine_config(Settings(models=("a", "b"), engine=SMALL)) == SMALL
+
+
+def test_a_checkpoint_recommends_its_sampling(folders: tuple[Path, Path], settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "recommends"
+    shutil.copytree(folders[0], folder)
+    (folder / "generation_config.json").write_text('{"temperature": 0.25, "top_k": 20}')
+    models = load_models(replace(settings, models=(str(folder),)))
+    model = models.generator(None)
+    model.engine.close()
+    given, unsaid = SamplingFields(temperature=1), SamplingFields()
+    assert sampling_params(unsaid, None, Logprobs(), 300, model.sampling) == SamplingParams(temperature=0.25, top_k=20)
+    assert sampling_params(given, None, Logprobs(), 300, model.sampling) == SamplingParams(temperature=1, top_k=20)
 
 
 @pytest.mark.anyio

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from owngpt.engine.client import EmbedderClient, EngineClient
 from owngpt.errors import ConfigError, InvalidRequest, ModelNotFound
+from owngpt.types import SamplingParams
 
 if TYPE_CHECKING:
     from owngpt.text.chat import ChatRenderer
@@ -24,6 +25,7 @@ class ServedModel:
     chat: ChatRenderer
     created: int  # Unix seconds: when the checkpoint was written
     fingerprint: str  # of weights and config: `system_fingerprint` on the wire
+    sampling: SamplingParams = field(default_factory=SamplingParams)  # what holds where a request says nothing
 
 
 @dataclass(frozen=True, slots=True)

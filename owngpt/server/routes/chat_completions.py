@@ -38,7 +38,7 @@ class Answer:
         self._has_usage = wants_usage(body)
         model = self._app.models.generator(body.model)
         logprobs = Logprobs(body.top_logprobs or 0) if body.logprobs else Logprobs()
-        sampling = sampling_params(body, max_tokens(body), logprobs, model.tokenizer.vocab_size)
+        sampling = sampling_params(body, max_tokens(body), logprobs, model.tokenizer.vocab_size, model.sampling)
         self._prompt: ChatPrompt = to_prompt(body)
         self._request = GenerationRequest(model, self._prompt, sampling, request_id(request))
         self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint)

@@ -40,7 +40,7 @@ def respond(request: Request, body: CompletionRequest) -> Response:
 def _sampling(body: CompletionRequest, model: ServedModel) -> SamplingParams:
     limit = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
     logprobs = Logprobs(body.logprobs, body.logprobs if body.echo else None)
-    return sampling_params(body, limit, logprobs, model.tokenizer.vocab_size)
+    return sampling_params(body, limit, logprobs, model.tokenizer.vocab_size, model.sampling)
 
 
 class Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -13,6 +13,7 @@ from owngpt.types import SamplingParams
 MAX_STOPS, MAX_STOP_LENGTH = 16, 1024  # OpenAI takes 4
 MAX_TOKENS = 2**31 - 1
 INT64 = 2**63
+N = TypeVar("N", int, float)
 
 
 def _listed(value: Any) -> Any:
@@ -52,7 +53,7 @@ class SamplingFields(WireModel):
 
     top_k: int | None = Field(None, ge=-1, le=MAX_TOKENS)
     min_p: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, gt=0, le=10)
+    repetition_penalty: float | None = Field(None, ge=0.01, le=10)
     ignore_eos: bool | None = None
     stop_token_ids: list[Annotated[int, Field(ge=0)]] | None = Field(None, max_length=256, fail_fast=True)
 
@@ -65,18 +66,17 @@ class Logprobs(NamedTuple):
 
 
 def sampling_params(
-    fields: SamplingFields, max_tokens: int | None, logprobs: Logprobs, vocab_size: int
+    fields: SamplingFields, max_tokens: int | None, logprobs: Logprobs, vocab_size: int, default: SamplingParams
 ) -> SamplingParams:
-    """Wire -> `SamplingParams`; null means the default. Raises `InvalidRequest` for token ids that do not exist."""
-    default = SamplingParams()
+    """Wire -> `SamplingParams`; null means the model's default. `InvalidRequest` for token ids that do not exist."""
     return SamplingParams(
         temperature=_or(fields.temperature, default.temperature),
         top_p=_or(fields.top_p, default.top_p),
-        top_k=max(0, fields.top_k or 0),
-        min_p=fields.min_p or 0.0,
+        top_k=max(0, _or(fields.top_k, default.top_k)),
+        min_p=_or(fields.min_p, default.min_p),
         presence_penalty=fields.presence_penalty or 0.0,
         frequency_penalty=fields.frequency_penalty or 0.0,
-        repetition_penalty=fields.repetition_penalty or 1.0,
+        repetition_penalty=_or(fields.repetition_penalty, default.repetition_penalty),
         logit_bias={_token(key, vocab_size): bias for key, bias in (fields.logit_bias or {}).items()},
         seed=fields.seed,
         stop=tuple(fields.stop or ()),
@@ -102,7 +102,7 @@ def wants_usage(fields: SamplingFields) -> bool:
     return bool(fields.stream_options and fields.stream_options.include_usage)
 
 
-def _or(value: float | None, default: float) -> float:
+def _or(value: N | None, default: N) -> N:
     return default if value is None else value
 
 
