@@ -76,6 +76,18 @@ def test_the_models_are_those_that_chat(console: Console) -> None:
     expect(console.page.get_by_label("Model", exact=True).locator("option")).to_have_text(["fake", "gpt-fake"])
 
 
+def test_a_conversation_with_a_model_that_is_gone_goes_on_with_one_that_is_there(console: Console) -> None:
+    console.open()
+    console.page.get_by_label("Model", exact=True).select_option("gpt-fake")
+    console.ask("Hi")
+    models = {"data": [{"id": "fake", "capabilities": {"chat": True}}]}
+    console.page.route("**/v1/models", lambda route: route.fulfill(json=models))
+    console.page.reload()
+    expect(console.page.get_by_label("Model", exact=True)).to_have_value("fake")
+    console.ask("Still there?")
+    expect(console.answer.locator("h2")).to_have_text("fake")
+
+
 # --- answers
 
 

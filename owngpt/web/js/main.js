@@ -49,7 +49,7 @@ function connectPage() {
   document.addEventListener("keydown", onKey);
   addEventListener("unhandledrejection", ({ reason }) => toast(t("error.unexpected", { message: reason?.message ?? reason })));
   addEventListener("hashchange", () => session.open(addressed()));
-  session.addEventListener("thread", showAddress);
+  session.addEventListener("moved", showAddress);
   session.addEventListener("unauthorized", async ({ detail }) => (await connect(detail.message)) && detail.retry());
 }
 

@@ -2,7 +2,7 @@
  * What the person is doing: the conversations, the one that is open, the answers that are under way.
  * Ties the API to the store. Knows no DOM; views listen to its events:
  * `list` (conversations changed), `thread` (the shown path changed), `message` (a shown answer grew), `busy`,
- * `models`, `unauthorized` (detail: {message, retry}).
+ * `models`, `moved` (another conversation is open, and not by its address), `unauthorized` (detail: {message, retry}).
  */
 import { applyChunk, hasOutput } from "./answer.js";
 import { ApiError } from "./api.js";
@@ -24,6 +24,7 @@ export class Session extends EventTarget {
   messages = new Map();
   /** @type {Map<string, import("./types.js").Run>} by conversation: an answer goes on while another one is shown */
   #running = new Map();
+  #opening = null; // what `open` was asked for last
   #channel = new BroadcastChannel("owngpt");
 
   /** @param {import("./api.js").Api} api @param {import("./store.js").Store} store */
@@ -61,7 +62,7 @@ export class Session extends EventTarget {
   async loadModels(options) {
     this.models = (await this.api.listModels(options)).filter(canChat);
     this.isConnected = true;
-    if (!this.models.some(({ id }) => id === this.conversation.model)) this.conversation.model = this.#defaultModel();
+    this.#useKnownModel();
     this.#emit("models");
   }
 
@@ -69,14 +70,18 @@ export class Session extends EventTarget {
 
   /** Opens conversation `id`, or a new one where there is no such. */
   async open(id) {
+    const opening = (this.#opening = Symbol());
     await this.#loadList();
     const conversation = this.#find(id);
-    if (!conversation) return this.startNew();
-    if (conversation !== this.conversation) this.#show(conversation, this.#running.get(id)?.messages ?? (await this.#messagesOf(id)));
+    const messages = conversation && (this.#running.get(id)?.messages ?? (await this.#messagesOf(id)));
+    if (this.#opening !== opening) return; // something else was opened meanwhile
+    if (conversation !== this.conversation) this.#show(conversation, messages ?? new Map());
   }
 
   startNew() {
+    this.#opening = null;
     this.#show(undefined, new Map());
+    this.#emit("moved");
   }
 
   async configure(changes) {
@@ -119,52 +124,58 @@ export class Session extends EventTarget {
     await this.#changed();
   }
 
-  // --- messages
+  // --- messages. Each notes its place first: another conversation may be opened while it waits.
 
   async send(text) {
+    const place = this.#place;
     await this.stop();
-    const { conversation } = this;
-    if (!conversation.leaf) conversation.title = titleOf(text);
-    await this.#append({ role: "user", content: text, parent: conversation.leaf });
-    await this.#answer();
+    const { conversation } = place;
+    const isFirst = !conversation.leaf;
+    if (isFirst) conversation.title = titleOf(text);
+    await this.#append(place, { role: "user", content: text, parent: conversation.leaf });
+    if (isFirst && conversation === this.conversation) this.#emit("moved");
+    await this.#answer(place);
   }
 
   /** Asks the question of `message` anew; the answer becomes another version of it. */
-  async regenerate(message) {
+  async regenerate(message, place = this.#place) {
     await this.stop();
-    this.conversation.leaf = message.parent;
-    await this.#answer();
+    place.conversation.leaf = message.parent;
+    await this.#answer(place);
   }
 
   /** Like `regenerate`, and drops a failed answer that holds nothing. */
-  async retry(message) {
+  async retry(message, place = this.#place) {
     if (!hasOutput(message)) {
-      this.messages.delete(message.id);
+      place.messages.delete(message.id);
       await this.store.deleteMessage(message.id);
     }
-    await this.regenerate(message);
+    await this.regenerate(message, place);
   }
 
   /** Sends another version of a question; the conversation goes on from there. */
   async edit(message, text) {
+    const place = this.#place;
     await this.stop();
-    await this.#append({ role: "user", content: text, parent: message.parent });
-    await this.#answer();
+    await this.#append(place, { role: "user", content: text, parent: message.parent });
+    await this.#answer(place);
   }
 
   /** @param {string[]} results one for each tool call of the last message */
   async sendToolResults(message, results) {
-    await this.stop();
+    const place = this.#place;
     for (const [index, { id, name }] of message.toolCalls.entries()) {
-      await this.#append({ role: "tool", toolCallId: id, name, content: results[index], parent: this.conversation.leaf });
+      const result = { role: "tool", toolCallId: id, name, content: results[index] };
+      await this.#append(place, { ...result, parent: place.conversation.leaf });
     }
-    await this.#answer();
+    await this.#answer(place);
   }
 
   async select(version) {
+    const { conversation, messages } = this;
     await this.stop();
-    this.conversation.leaf = newestLeaf(this.messages, version.id);
-    await this.#save(this.conversation);
+    conversation.leaf = newestLeaf(messages, version.id);
+    await this.#save(conversation);
     this.#emit("thread");
   }
 
@@ -177,22 +188,26 @@ export class Session extends EventTarget {
 
   // --- an answer
 
-  async #answer() {
-    const { conversation, messages } = this;
-    const message = this.#add({
+  get #place() {
+    return { conversation: this.conversation, messages: this.messages };
+  }
+
+  async #answer(place) {
+    const { conversation } = place;
+    const message = this.#add(place, {
       ...{ role: "assistant", content: "", reasoning: "", toolCalls: [], model: conversation.model },
       ...{ finishReason: null, error: null, usage: null, timing: { first: null, last: null } },
       parent: conversation.leaf,
     });
     /** @type {import("./types.js").Run} */
-    const run = { conversation, messages, message, controller: new AbortController() };
+    const run = { ...place, message, controller: new AbortController() };
     run.ended = Promise.all([this.#stream(run), this.#save(conversation, [message])]).finally(() => this.#finish(run));
     this.#running.set(conversation.id, run);
     this.#emit("thread");
     this.#emit("busy");
     await run.ended;
     if (message.error?.status === 401) {
-      this.#emit("unauthorized", { message: message.error.message, retry: () => this.retry(message) });
+      this.#emit("unauthorized", { message: message.error.message, retry: () => this.retry(message, place) });
     }
   }
 
@@ -232,14 +247,13 @@ export class Session extends EventTarget {
 
   // --- records
 
-  async #append(fields) {
-    const message = this.#add(fields);
+  async #append(place, fields) {
+    const message = this.#add(place, fields);
     this.#emit("thread");
-    await this.#save(this.conversation, [message]);
+    await this.#save(place.conversation, [message]);
   }
 
-  #add(fields) {
-    const { conversation, messages } = this;
+  #add({ conversation, messages }, fields) {
     const message = { id: newId(), conversation: conversation.id, createdAt: now(), ...fields };
     messages.set(message.id, message);
     conversation.leaf = message.id;
@@ -281,6 +295,7 @@ export class Session extends EventTarget {
   #show(conversation, messages) {
     this.conversation = conversation ?? this.#draft();
     this.messages = messages;
+    if (this.isConnected) this.#useKnownModel();
     for (const event of ["thread", "list", "busy", "models"]) this.#emit(event);
   }
 
@@ -288,6 +303,12 @@ export class Session extends EventTarget {
     const created = Date.now();
     const settings = { ...preference("settings") };
     return { id: newId(), title: "", model: this.#defaultModel(), settings, leaf: null, createdAt: created, updatedAt: created };
+  }
+
+  /** A conversation may be older than the models that are served now. */
+  #useKnownModel() {
+    const { conversation } = this;
+    if (!this.models.some(({ id }) => id === conversation.model)) conversation.model = this.#defaultModel();
   }
 
   #defaultModel() {
