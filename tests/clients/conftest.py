@@ -38,16 +38,20 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(serve: Serve, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Running:
-    """A server with a real engine and the random model `tiny`."""
-    return serve(tiny_app(checkpoint, tmp_path_factory.mktemp("data")))
+def tiny(serve: Serve, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server with a real engine and the random model `tiny`. When all clients have left, nothing is held."""
+    server = serve(tiny_app(checkpoint, tmp_path_factory.mktemp("data")))
+    yield server
+    stats = server.app.models.generator("tiny").engine.stats()
+    assert (stats.num_running, stats.num_waiting) == (0, 0)
+    assert stats.num_free_blocks == stats.num_blocks
 
 
 @pytest.fixture(scope="session")
 def npm_clients(pytestconfig: pytest.Config) -> None:
     """The packages of `node/package.json`, in `node/node_modules`."""
-    if tool := npm.missing_tool():
-        pytest.skip(f"{tool} is not installed")
+    if reason := npm.what_is_missing():
+        pytest.skip(reason)
     if not npm.is_installed():
         capture = pytestconfig.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():

@@ -15,7 +15,9 @@ from tests.clients.serving import Running
 
 FOLDER = Path(__file__).parent / "node"
 INSTALLED = FOLDER / "node_modules" / ".installed"  # as new as the package.json that it was installed from
+INSTALL = ("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1")
 INSTALL_SECONDS = 240
+OLDEST_NODE = 20
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "ERR_SOCKET_TIMEOUT")
 
 
@@ -25,9 +27,8 @@ def is_installed() -> bool:
 
 def install() -> None:
     """`npm install`; skips the test that asked for it where the registry is out of reach."""
-    command = ["npm", "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error"]
     try:
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+        done = subprocess.run(INSTALL, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     except subprocess.TimeoutExpired:
         pytest.skip(f"npm install did not end within {INSTALL_SECONDS} s")
     if done.returncode and any(code in done.stderr for code in UNREACHABLE):
@@ -36,9 +37,13 @@ def install() -> None:
     INSTALLED.touch()
 
 
-def missing_tool() -> str | None:
-    """Which of the two programs is not on this machine."""
-    return next((tool for tool in ("node", "npm") if shutil.which(tool) is None), None)
+def what_is_missing() -> str | None:
+    """Why the clients cannot run on this machine."""
+    if tool := next((tool for tool in ("node", "npm") if shutil.which(tool) is None), None):
+        return f"{tool} is not installed"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    major = int(version.removeprefix("v").partition(".")[0])
+    return f"node {version} is too old; {OLDEST_NODE} or newer" if major < OLDEST_NODE else None
 
 
 def run_script(name: str, server: Running, **environment: str) -> dict[str, Any]:

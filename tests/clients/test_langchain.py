@@ -16,6 +16,7 @@ pytest.importorskip("langchain_openai")
 
 import httpx2
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
@@ -28,6 +29,7 @@ from tests.fakes.engine import KEY
 
 JOKE = {"setup": "Why did the cat sit on the computer?", "punchline": "To keep an eye on the mouse."}
 RULES = (
+    (r"Think", "<think>\nCats meow.\n</think>\n\nMeow."),
     (r"magic_function_no_args", call("magic_function_no_args")),
     (r"magic_function", call("magic_function", input=3)),
     (r"greeting_generator", call("greeting_generator", answer_style="pirate")),
@@ -101,6 +103,27 @@ class TestChat(ChatModelIntegrationTests):
     @property
     def model_override_value(self) -> str:
         return "gpt-fake"
+
+    @property
+    def supported_usage_metadata_details(self) -> dict[str, list[str]]:
+        details = ["reasoning_output", "cache_read_input"]
+        return {"invoke": details, "stream": details}
+
+    def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
+        message = self._invoke("Think of a cat.", stream, reasoning_effort="low")
+        assert message.usage_metadata is not None
+        assert message.usage_metadata["output_token_details"]["reasoning"] > 0
+        return message
+
+    def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:
+        return self._invoke("Hello", stream)
+
+    def _invoke(self, text: str, stream: bool, **params: Any) -> AIMessage:
+        model = ChatOpenAI(**self.chat_model_params, **params)
+        if not stream:
+            return model.invoke(text)
+        first, *others = model.stream(text)
+        return sum(others, first)
 
 
 class TestChatUnit(ChatModelUnitTests):

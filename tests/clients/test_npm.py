@@ -1,4 +1,7 @@
-"""The official npm client and Vercel's AI SDK, against a scripted model: the scripts in `node/` do the asserting."""
+"""The official npm client and Vercel's AI SDK: the scripts in `node/` do the asserting.
+
+The model is scripted where words or the right tool are asked for; a real engine makes the objects of a schema.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +40,8 @@ def test_openai_does_the_rest(scripted: Running) -> None:
 def test_ai_sdk(scripted: Running, provider: str) -> None:
     result = run_script("ai-sdk.mjs", scripted, PROVIDER=provider, AI_SDK_LOG_WARNINGS="false")
     assert result == {"text": SAID, "steps": 2, "dimensions": 8}
+
+
+def test_ai_sdk_gets_its_objects_from_a_real_engine(tiny: Running) -> None:
+    """The model is random; the schema says what it may say."""
+    assert run_script("ai-sdk-objects.mjs", tiny)["count"] == 4

@@ -5,14 +5,19 @@ The model is scripted, since these tests are about words on the wire; `test_stru
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import openai
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, OpenAI, resources
 from pydantic import BaseModel
 
+from owngpt.server.schemas.base import WireModel
+from owngpt.server.schemas.chat import ChatCompletionRequest
+from owngpt.server.schemas.completions import CompletionRequest
+from owngpt.server.schemas.embeddings import EmbeddingRequest
 from tests.clients.serving import Running, Serve
 from tests.fakes.engine import engine_of, make_app
 
@@ -309,6 +314,52 @@ def test_leaving_a_stream_frees_the_engine(serve: Serve) -> None:
         client.completions.create(model="fake", prompt="x", max_tokens=1)
     assert len(engine.aborted) == 1
     assert engine.num_running == 0
+
+
+@pytest.mark.parametrize(
+    ("resource", "shape"),
+    [
+        (resources.chat.Completions, ChatCompletionRequest),
+        (resources.Completions, CompletionRequest),
+        (resources.Embeddings, EmbeddingRequest),
+    ],
+)
+def test_no_parameter_of_the_sdk_is_unknown_here(resource: Any, shape: type[WireModel]) -> None:
+    """Known is not granted: some are refused by name, some are said to have no effect. None is a surprise."""
+    own = {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
+    assert set(inspect.signature(resource.create).parameters) - own <= set(shape.model_fields)
+
+
+def test_takes_all_that_can_be_honoured_at_once(client: OpenAI) -> None:
+    raw = client.chat.completions.with_raw_response.create(
+        model="fake",
+        messages=user("Hi"),
+        frequency_penalty=0.5,
+        logit_bias={"72": 5},
+        logprobs=True,
+        max_completion_tokens=8,
+        metadata={"a": "b"},
+        modalities=["text"],
+        n=2,
+        parallel_tool_calls=True,
+        prediction={"type": "content", "content": "Hello"},
+        presence_penalty=-0.5,
+        prompt_cache_key="k",
+        reasoning_effort="none",
+        response_format={"type": "text"},
+        safety_identifier="u1",
+        seed=1,
+        service_tier="auto",
+        stop=["zzz"],
+        store=False,
+        temperature=0.5,
+        top_logprobs=1,
+        top_p=0.9,
+        user="ann",
+        verbosity="medium",
+    )
+    assert len(raw.parse().choices) == 2
+    assert raw.headers["x-owngpt-ignored"] == "metadata, prediction, prompt_cache_key"
 
 
 def test_raw_responses_carry_the_headers(client: OpenAI) -> None:

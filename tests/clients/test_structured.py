@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, BadRequestError, LengthFinishReasonError, OpenAI
 from pydantic import BaseModel, ConfigDict, Field
 
 from tests.clients.serving import Running
@@ -79,6 +79,19 @@ def test_a_stream_says_what_the_whole_answer_says(client: OpenAI) -> None:
     with client.chat.completions.stream(**asked) as stream:
         streamed = stream.get_final_completion()
     assert streamed.choices[0].message.parsed == whole.choices[0].message.parsed is not None
+
+
+def test_an_answer_that_is_cut_is_no_answer(client: OpenAI) -> None:
+    with pytest.raises(LengthFinishReasonError):
+        client.chat.completions.parse(**ASK, response_format=Pet, max_completion_tokens=3)
+
+
+def test_a_schema_that_cannot_be_enforced_is_refused_by_name(client: OpenAI) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
+    json_schema: Any = {"name": "unique", "schema": schema, "strict": True}
+    with pytest.raises(BadRequestError, match="uniqueItems") as caught:
+        client.chat.completions.create(**ASK, response_format={"type": "json_schema", "json_schema": json_schema})
+    assert caught.value.param == "response_format.json_schema.schema.properties.a.uniqueItems"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
