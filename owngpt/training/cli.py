@@ -32,14 +32,14 @@ def corpus(data: Path, out: Path, seed: int) -> None:
 @click.option(
     "--vocab-size",
     type=click.IntRange(300, 65536),
-    default=10240,
+    default=16384,
     show_default=True,
     help="Number of tokens, special ones included.",
 )
 @click.option(
     "--characters",
     type=click.IntRange(min=1),
-    default=30_000_000,
+    default=16_000_000,
     show_default=True,
     help="How much text to learn from, taken from all sources in the proportions of the mixture.",
 )
@@ -60,14 +60,14 @@ def tokenizer(corpus: Path, out: Path, vocab_size: int, characters: int) -> None
 @click.option(
     "--depth",
     type=click.IntRange(1, 64),
-    default=5,
+    default=4,
     show_default=True,
-    help="The one dial of size: layers; width is 64 times as much. 5 makes 13 M parameters.",
+    help="The one dial of size: layers; width is 64 times as much. 4 makes 11.6 M parameters.",
 )
 @click.option(
     "--tokens",
     type=click.IntRange(min=1),
-    default=9_830_400,
+    default=4_096_000,
     show_default=True,
     help="Tokens to train on. A run that goes on may end earlier than it was planned to.",
 )
@@ -79,11 +79,11 @@ def tokenizer(corpus: Path, out: Path, vocab_size: int, characters: int) -> None
     show_default=True,
     help="Tokens per row while the learning rate falls; what the model can read at once in the end.",
 )
-@click.option("--batch-tokens", type=click.IntRange(min=8), default=8192, show_default=True, help="Tokens per step.")
+@click.option("--batch-tokens", type=click.IntRange(min=8), default=2048, show_default=True, help="Tokens per step.")
 @click.option(
     "--micro-tokens",
     type=click.IntRange(min=8),
-    default=4096,
+    default=2048,
     show_default=True,
     help="Tokens per forward and backward pass; fewer need less memory.",
 )
@@ -96,7 +96,7 @@ def tokenizer(corpus: Path, out: Path, vocab_size: int, characters: int) -> None
 )
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads.  [default: all cores]")
 @click.option("--save-every", type=click.IntRange(min=1), default=100, show_default=True, help="Steps per checkpoint.")
-@click.option("--eval-every", type=click.IntRange(min=1), default=250, show_default=True, help="Steps per measurement.")
+@click.option("--eval-every", type=click.IntRange(min=1), default=500, show_default=True, help="Steps per measurement.")
 @click.option("--seed", default=0, show_default=True, help="Decides the first weights and the order of documents.")
 def pretrain(
     corpus: Path,

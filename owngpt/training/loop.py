@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from owngpt.errors import SetupError
 from owngpt.model.transformer import Transformer
 from owngpt.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from owngpt.training.evaluate import bits_per_byte, forward_rows, output_head
@@ -32,13 +31,13 @@ class TrainConfig:
     """One dial, `num_tokens`; the rest has defaults that suit a small model on a CPU."""
 
     num_tokens: int
-    decay_share: float = 0.25  # of the steps
+    decay_share: float = 0.2  # of the steps
     context: int = 512
     decay_context: int = 2048
-    batch_tokens: int = 8192  # per step
-    micro_tokens: int = 4096  # per forward and backward pass
-    warmup: int = 20  # steps
-    eval_every: int = 250
+    batch_tokens: int = 2048  # per step
+    micro_tokens: int = 2048  # per forward and backward pass
+    warmup: int = 40  # steps
+    eval_every: int = 500
     save_every: int = 100
     optim: OptimConfig = field(default_factory=OptimConfig)
 
@@ -81,9 +80,6 @@ class Trainer:
         self.schedule = config.schedule
         self.optimizer = Optimizer(model, config.optim)
         self.state = RunState(settings=config.settings)
-        for phase, needed in config.phase_tokens.items():
-            if len(data.phases[phase]) < needed:
-                raise SetupError(f"phase {phase!r} has {len(data.phases[phase])} tokens packed and needs {needed}")
         if loaded := load_checkpoint(out, config.settings):
             self.state, tensors = loaded
             self.optimizer.load_state_dict(tensors)

@@ -16,7 +16,15 @@ from owngpt.training.curve import draw_curve
 from owngpt.training.evaluate import bytes_per_token
 from owngpt.training.export import export_model, shape
 from owngpt.training.loop import Progress, TrainConfig, TrainData, Trainer
-from owngpt.training.shards import Packer, pack_held_out, pack_train, read_held_out, read_tokens, train_tokens_file
+from owngpt.training.shards import (
+    Packer,
+    num_tokens,
+    pack_held_out,
+    pack_train,
+    read_held_out,
+    read_tokens,
+    train_tokens_file,
+)
 
 HELD_OUT_TOKENS = 16384  # of each kind
 VOCAB_MULTIPLE = 64
@@ -28,14 +36,14 @@ def pretrain(
     out: Path,
     config: TrainConfig,
     *,
-    depth: int = 5,
+    depth: int = 4,
     dtype: torch.dtype = torch.bfloat16,
     seed: int = 0,
     progress: Progress = print,
 ) -> RunState:
     """Train a decoder of `depth` on `corpus`; the model folder is `out/model`, run files lie beside it in `out`.
 
-    Token files and a checkpoint that are already in `out` are used. `SetupError` says what is missing or differs.
+    A checkpoint that is already in `out` is gone on from. `SetupError` says what is missing or differs.
     """
     packer = Packer.load(tokenizer_folder)
     vocab_size = -(-packer.tokenizer.vocab_size // VOCAB_MULTIPLE) * VOCAB_MULTIPLE
@@ -61,7 +69,7 @@ def _packed(
     corpus: Path, out: Path, packer: Packer, vocab_size: int, config: TrainConfig, seed: int, progress: Progress
 ) -> TrainData:
     files = {phase: train_tokens_file(out, phase) for phase in config.phase_tokens}
-    if not all(path.exists() for path in files.values()):
+    if any(num_tokens(files[phase]) < needed for phase, needed in config.phase_tokens.items()):
         progress("packing tokens")
         pack_held_out(corpus, out, packer, HELD_OUT_TOKENS)
         pack_train(corpus, out, packer, config.phase_tokens, seed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, cycle, islice
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -55,16 +55,19 @@ class Packer:
 
 
 def pack_train(corpus: Path, out: Path, packer: Packer, num_tokens: Mapping[Phase, int], seed: int = 0) -> None:
-    """Write a file per phase: documents drawn by the sources' shares of it, shuffled; the second goes on where the
-    first stopped. A source that runs out starts over; `SetupError` where one has no documents.
+    """Write a file per phase, with the sources interleaved by their shares of it.
+
+    The stable phase reads each source from its first document on, the decay phase from its last one backwards, and a
+    source that is through starts over. So a longer file begins with the shorter one: a run may change its length.
+    `SetupError` where a source has no documents.
     """
     out.mkdir(parents=True, exist_ok=True)
-    streams = [(source, _endless(corpus, source, packer, seed)) for source in read_manifest(corpus)]
+    sources = read_manifest(corpus)
     for phase, budget in num_tokens.items():
-        documents = list(_drawn(streams, phase, budget))
-        Random(f"{seed}/{phase}").shuffle(documents)
-        tokens = np.fromiter(chain.from_iterable(documents), dtype=np.uint16)
-        tokens[:budget].tofile(train_tokens_file(out, phase))
+        shares = [source.stable if phase == "stable" else source.decay for source in sources]
+        streams = [_endless(corpus, source, packer, phase, seed) for source in sources]
+        tokens = np.fromiter(islice(chain.from_iterable(_interleaved(streams, shares)), budget), dtype=np.uint16)
+        tokens.tofile(train_tokens_file(out, phase))
 
 
 def train_tokens_file(folder: Path, phase: Phase) -> Path:
@@ -90,34 +93,38 @@ def read_tokens(path: Path) -> Tokens:
         raise SetupError(f"token file {path} cannot be read: {error}") from error
 
 
+def num_tokens(path: Path) -> int:
+    """How many tokens a file has; none where there is no file."""
+    return path.stat().st_size // np.dtype(np.uint16).itemsize if path.exists() else 0
+
+
 def read_held_out(folder: Path) -> dict[str, Tokens]:
     """Kind -> its held-out tokens; kinds without any are left out."""
     files = {path.name.split(".")[1]: path for path in sorted(folder.glob("held_out.*.bin"))}
     return {kind: read_tokens(path) for kind, path in files.items() if path.stat().st_size}
 
 
-def _endless(corpus: Path, source: SourceReport, packer: Packer, seed: int) -> Documents:
-    rng = Random(f"{seed}/{source.name}")
+def _endless(corpus: Path, source: SourceReport, packer: Packer, phase: Phase, seed: int) -> Documents:
+    """The tokens of every document of a source, again and again."""
+    documents = list(read_documents(train_file(corpus, source.name)))
+    if not documents:
+        raise SetupError(f"source {source.name!r} has no documents in {corpus}")
+    if phase == "decay":
+        documents.reverse()
+    rng = Random(f"{seed}/{phase}/{source.name}")
+    for document in cycle(documents):
+        is_code = source.kind == "code"
+        yield packer.closed(replace(document, text=with_fim(document.text, rng)) if is_code else document)
+
+
+def _interleaved(streams: Sequence[Documents], shares: Sequence[float]) -> Documents:
+    """Endless: always the next document of the source that is furthest behind its share."""
+    taken = [0] * len(streams)
     while True:
-        num_documents = 0
-        for document in read_documents(train_file(corpus, source.name)):
-            num_documents += 1
-            if source.kind == "code":
-                document = replace(document, text=with_fim(document.text, rng))
-            yield packer.closed(document)
-        if num_documents == 0:
-            raise SetupError(f"source {source.name!r} has no documents in {corpus}")
-
-
-def _drawn(streams: Sequence[tuple[SourceReport, Documents]], phase: Phase, budget: int) -> Documents:
-    """Documents of every source until its share of `budget` is reached (the last one may reach beyond)."""
-    shares = [source.stable if phase == "stable" else source.decay for source, _ in streams]
-    for share, (_, stream) in zip(shares, streams, strict=True):
-        wanted = budget * share / sum(shares)
-        while wanted > 0:
-            document = next(stream)
-            wanted -= len(document)
-            yield document
+        behind = min(range(len(streams)), key=lambda index: taken[index] / shares[index])
+        document = next(streams[behind])
+        taken[behind] += len(document)
+        yield document
 
 
 def _held_out(corpus: Path, source: str, packer: Packer, num_tokens: int) -> Sequence[int]:

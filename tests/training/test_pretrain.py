@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 from transformers import AutoModelForCausalLM
 
-from owngpt.errors import CheckpointError, SetupError
+from owngpt.errors import CheckpointError
 from owngpt.model.attention import DenseAttention
 from owngpt.model.weights import load_model
 from owngpt.text.tokenizer import Tokenizer
@@ -41,6 +41,15 @@ def run(corpus: Path, tokenizer_folder: Path, tmp_path_factory: pytest.TempPathF
     return out
 
 
+class Stopped(Exception):
+    """The run was interrupted."""
+
+
+def stop_at_measurement(line: str) -> None:
+    if line.startswith("bits per byte"):
+        raise Stopped
+
+
 def weights(out: Path) -> bytes:
     return (out / "model" / "model.safetensors").read_bytes()
 
@@ -63,14 +72,6 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     stop: int, run: Path, corpus: Path, tokenizer_folder: Path, tmp_path: Path
 ) -> None:
     """Stopped between two checkpoints, it repeats the steps since the last one."""
-
-    class Stopped(Exception):
-        pass
-
-    def stop_at_measurement(line: str) -> None:
-        if line.startswith("bits per byte"):
-            raise Stopped
-
     config = replace(CONFIG, eval_every=stop, save_every=4)
     with pytest.raises(Stopped):
         pretrain(corpus, tokenizer_folder, tmp_path, config, depth=1, progress=stop_at_measurement)
@@ -80,18 +81,16 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert weights(tmp_path) == weights(run)
 
 
-def test_a_run_may_end_earlier_than_planned(corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> None:
-    state = pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lambda line: None)
-    assert state.step == 20
-    (tmp_path / "checkpoint.safetensors").unlink()
-    shorter = replace(CONFIG, num_tokens=1280)
-    assert pretrain(corpus, tokenizer_folder, tmp_path, shorter, depth=1, progress=lambda line: None).step == 10
-
-
-def test_a_run_cannot_outgrow_its_tokens(run: Path, corpus: Path, tokenizer_folder: Path) -> None:
-    longer = replace(CONFIG, num_tokens=25600)
-    with pytest.raises(SetupError, match=r"phase 'stable' has 1921 tokens packed and needs 19201"):
-        pretrain(corpus, tokenizer_folder, run, longer, depth=1, progress=lambda line: None)
+@pytest.mark.parametrize("planned", [1280, 5120], ids=["longer", "shorter"])
+def test_a_run_may_change_its_length_while_the_rate_is_level(
+    planned: int, run: Path, corpus: Path, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    """Planned for another length, stopped, and gone on with: the same as if it had been planned so at once."""
+    config = replace(CONFIG, num_tokens=planned, eval_every=6)
+    with pytest.raises(Stopped):
+        pretrain(corpus, tokenizer_folder, tmp_path, config, depth=1, progress=stop_at_measurement)
+    pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lambda line: None)
+    assert weights(tmp_path) == weights(run)
 
 
 def test_other_settings_are_refused(run: Path, corpus: Path, tokenizer_folder: Path) -> None:

@@ -48,15 +48,28 @@ def test_the_mixture_follows_the_shares_of_the_phase(packed: Path, packer: Packe
         assert sizes["sums"] / sizes.total() == pytest.approx(share, abs=0.03)
 
 
-def test_the_second_phase_goes_on_where_the_first_stopped(packed: Path, packer: Packer) -> None:
-    cats = [
-        {part for part in text_of(packed, packer, phase).split("<|endoftext|>") if part.startswith("The ")}
+def test_the_phases_read_a_source_from_its_two_ends(packed: Path, packer: Packer) -> None:
+    stable, decay = (
+        {part for part in text_of(packed, packer, phase).split("<|endoftext|>") if part.endswith("blue sky.")}
         for phase in ("stable", "decay")
-    ]
-    whole = [{cat for cat in part if cat.endswith("sky.")} for part in cats]
-    assert whole[0]
-    assert whole[1]
-    assert not whole[0] & whole[1]
+    )
+    assert stable
+    assert decay
+    assert not stable & decay
+
+
+def test_a_longer_file_begins_with_the_shorter_one(corpus: Path, packed: Path, packer: Packer, tmp_path: Path) -> None:
+    """So a run may be made longer or shorter while the learning rate is level."""
+    pack_train(corpus, tmp_path, packer, {"stable": 30_001, "decay": 5_001})
+    for phase in ("stable", "decay"):
+        one, other = (read_tokens(folder / f"train.{phase}.bin") for folder in (packed, tmp_path))
+        common = min(len(one), len(other))
+        assert (one[:common] == other[:common]).all()
+
+
+def test_a_source_that_is_through_starts_over(corpus: Path, packer: Packer, tmp_path: Path) -> None:
+    pack_train(corpus, tmp_path, packer, {"stable": 150_001})
+    assert text_of(tmp_path, packer, "stable").count("Add 7.<|im_end|>") > 1
 
 
 def test_code_is_partly_cut_for_filling_in(packed: Path, packer: Packer) -> None:

@@ -56,17 +56,17 @@ class Source:
 SGD = "Schema-Guided Dialogue (DSTC8), Google Research"
 FLAN = "FLAN chain-of-thought collection, Google Research"
 SOURCES: tuple[Source, ...] = (
-    Source("ebooks", "english", "text/standardebooks_24.tar.gz", "CC0-1.0 / public domain", "Standard Ebooks", read_ebooks, 8, 2),
-    Source("us-gov-docs", "english", "text/us_gov_docs.tar.gz", "CC0-1.0 / public domain", "18F, GSA Digital.gov, USWDS", read_markup("us-gov-docs"), 9, 2),
-    Source("peps", "english", "text/peps.tar.gz", "CC0-1.0 / public domain", "Python Enhancement Proposals", read_markup("peps"), 4, 1),
+    Source("ebooks", "english", "text/standardebooks_24.tar.gz", "CC0-1.0 / public domain", "Standard Ebooks", read_ebooks, 6, 1),
+    Source("us-gov-docs", "english", "text/us_gov_docs.tar.gz", "CC0-1.0 / public domain", "18F, GSA Digital.gov, USWDS", read_markup("us-gov-docs"), 8, 2),
+    Source("peps", "english", "text/peps.tar.gz", "CC0-1.0 / public domain", "Python Enhancement Proposals", read_markup("peps"), 2, 1),
     Source("squad-text", "english", "qa/squad11_dev_part.json.gz", "CC-BY-SA-4.0", "SQuAD 1.1, Stanford; passages from Wikipedia", read_squad("squad", "en"), 2, 1),
-    Source("aozora", "japanese", "text/aozora_20_authors.tar.gz", "public domain", "Aozora Bunko and its volunteers", read_aozora, 6, 1),
+    Source("aozora", "japanese", "text/aozora_20_authors.tar.gz", "public domain", "Aozora Bunko and its volunteers", read_aozora, 3, 1),
     Source("docs-ja", "japanese", "text/docs_ja.tar.gz", "CC-BY-3.0, CC-BY-4.0, CC-BY-SA-4.0, Apache-2.0, MIT", "Ruby Reference Manual, JavaScript Primer, Docker, TypeScript book, Vue.js, The Rust Book (Japanese)", read_markup("docs-ja"), 7, 2),
     Source("jaquad-text", "japanese", "qa/jaquad_train.tar.gz", "CC-BY-SA-3.0", "JaQuAD, Skelter Labs; passages from Japanese Wikipedia", read_squad("jaquad", "ja"), 9, 3),
-    Source("python", "code", PYTHON_LIBRARY, "PSF-2.0", "Python Software Foundation and contributors", read_library, 17, 7),
+    Source("python", "code", PYTHON_LIBRARY, "PSF-2.0", "Python Software Foundation and contributors", read_library, 14, 6),
     Source("functions", "chat", PYTHON_LIBRARY, "PSF-2.0", "Python Software Foundation and contributors", read_functions, 3, 4),
     Source("mbpp", "chat", "code/mbpp_train_valid_prompt.jsonl.gz", "CC-BY-4.0", "MBPP, Google Research", read_mbpp, 1, 2),
-    Source("tatoeba", "chat", "mt/tatoeba_eng_jpn.tsv.gz", "CC-BY-2.0-FR", "Tatoeba contributors, by way of manythings.org", read_tatoeba, 16, 25),
+    Source("tatoeba", "chat", "mt/tatoeba_eng_jpn.tsv.gz", "CC-BY-2.0-FR", "Tatoeba contributors, by way of manythings.org", read_tatoeba, 22, 28),
     Source("python-docs", "chat", "mt/python_docs_ja_po.tar.gz", "PSF-2.0; translations CC0", "Python documentation and its Japanese translators", read_python_docs, 4, 3),
     Source("squad", "chat", "qa/squad11_dev_part.json.gz", "CC-BY-SA-4.0", "SQuAD 1.1, Stanford; passages from Wikipedia", read_squad("squad", "en"), 3, 6),
     Source("jaquad", "chat", "qa/jaquad_train.tar.gz", "CC-BY-SA-3.0", "JaQuAD, Skelter Labs; passages from Japanese Wikipedia", read_squad("jaquad", "ja"), 3, 6),
@@ -79,7 +79,7 @@ SOURCES: tuple[Source, ...] = (
     Source("factbook", "chat", "kb/factbook.tar.gz", "CC0-1.0 / public domain", "The World Factbook, CIA", read_factbook, 1, 2),
     Source("sgd", "chat", "support/sgd_train_part.tar.gz", "CC-BY-SA-4.0", SGD, read_sgd, 3, 6),
     Source("asdc", "chat", "support/asdc_main_supp.tar.gz", "CC-BY-4.0", "Accommodation Search Dialog Corpus, Megagon Labs", read_asdc, 5, 10),
-    Source("persona", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_persona(), 2, 8),
+    Source("persona", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_persona(), 4, 14),
     Source("arithmetic", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_arithmetic(), 1, 2),
 )  # fmt: skip
 SOURCE_BY_NAME = {source.name: source for source in SOURCES}
