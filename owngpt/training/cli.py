@@ -69,7 +69,7 @@ def tokenizer(corpus: Path, out: Path, vocab_size: int, characters: int) -> None
     type=click.IntRange(min=1),
     default=4_096_000,
     show_default=True,
-    help="Tokens to train on. A run that goes on may end earlier than it was planned to.",
+    help="Tokens to train on. May be changed when a run goes on, as long as its learning rate is level.",
 )
 @click.option("--context", type=click.IntRange(min=8), default=512, show_default=True, help="Tokens per row.")
 @click.option(
