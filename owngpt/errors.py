@@ -8,8 +8,10 @@
     │   ├── NotFound                404 invalid_request_error
     │   │   └── ModelNotFound       404 model_not_found
     │   ├── MethodNotAllowed        405 invalid_request_error
+    │   ├── RequestTimeout          408 invalid_request_error: the client is too slow
     │   ├── Conflict                409 invalid_request_error
     │   ├── PayloadTooLarge         413 invalid_request_error
+    │   ├── HeadTooLarge            431 invalid_request_error
     │   ├── Overloaded              429 rate_limit_exceeded, with Retry-After
     │   ├── ServiceUnavailable      503 server_error: starting or draining
     │   └── EngineFailed            500 server_error: the engine could not finish this request
@@ -89,6 +91,12 @@ class MethodNotAllowed(RequestError):
     status = 405
 
 
+class RequestTimeout(RequestError):
+    """The rest of the request does not come."""
+
+    status = 408
+
+
 class Conflict(RequestError):
     """The object is not in a state that allows this."""
 
@@ -99,6 +107,12 @@ class PayloadTooLarge(RequestError):
     """The body is over the limit."""
 
     status = 413
+
+
+class HeadTooLarge(RequestError):
+    """The headers are over the limit."""
+
+    status = 431
 
 
 class Overloaded(RequestError):

@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from owngpt.errors import ConfigError
+from owngpt.server.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
