@@ -21,6 +21,7 @@ from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import TokenLogprob
 
 _NUM_CANDIDATES = 256  # top_p almost always ends within these; sorting a whole vocabulary is slow
+_COLDEST = 1e-30  # a temperature that is not 0 as a float32
 _BROKEN = "the model's logits are not finite; the checkpoint may be broken, or too wide for its dtype"
 
 
@@ -82,7 +83,7 @@ def _choose(scores_NV: Tensor, requests: Sequence[Request]) -> list[int]:
 
 def _draw(scores_RV: Tensor, requests: Sequence[Request]) -> list[int]:
     """One token per row, in proportion to what the filters leave of its weight. One buffer, worked on in place."""
-    temperature_R1 = _column([request.sampling.temperature for request in requests])
+    temperature_R1 = _column([max(request.sampling.temperature, _COLDEST) for request in requests])
     best_R1 = scores_RV.amax(-1, keepdim=True)  # taken off first, so that a tiny temperature cannot overflow
     weights_RV = (scores_RV - best_R1).div_(temperature_R1).exp_()  # the best has weight 1
     _filter(weights_RV, requests)

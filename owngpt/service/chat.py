@@ -80,7 +80,8 @@ class ChatPrompt:
         effort = self.reasoning_effort
         arguments = {"enable_thinking": None if effort is None else effort != "none", **self.template_arguments}
         enable_thinking = arguments.pop("enable_thinking")
-        ids = model.chat.encode(self.messages, tools, enable_thinking=enable_thinking, extra=arguments)
+        limit = model.engine.max_model_len
+        ids = model.chat.encode(self.messages, tools, enable_thinking=enable_thinking, extra=arguments, limit=limit)
         budget = 0 if enable_thinking is False else THINKING_BUDGETS[effort or "max"]
         thinking = model.chat.thinking(ids, budget)
         return Prepared([ids], replace(sampling, thinking=thinking), self._constraint(model, tools))

@@ -32,13 +32,16 @@ class CompletionPrompt:
 
     def _ids(self, text: str | Sequence[int], model: ServedModel) -> Sequence[int]:
         tokenizer = model.tokenizer
+        limit = model.engine.max_model_len
         if self.suffix:
-            return fill_in_the_middle(tokenizer, text, self.suffix, model.name)
-        ids = tokenizer.encode(text, add_special_tokens=True) if isinstance(text, str) else text
+            return fill_in_the_middle(tokenizer, text, self.suffix, limit, model.name)
+        ids = tokenizer.encode_pieces([text], limit, add_special_tokens=True) if isinstance(text, str) else text
         return ids or [_start(tokenizer)]
 
 
-def fill_in_the_middle(tokenizer: Tokenizer, text: str | Sequence[int], suffix: str, name: str) -> list[int]:
+def fill_in_the_middle(
+    tokenizer: Tokenizer, text: str | Sequence[int], suffix: str, limit: int, name: str
+) -> list[int]:
     """Prefix, suffix, middle: the order that all known vocabularies are trained on (Bavarian et al., 2022)."""
     marks = tokenizer.fim
     if marks is None:
@@ -47,8 +50,8 @@ def fill_in_the_middle(tokenizer: Tokenizer, text: str | Sequence[int], suffix: 
             param="suffix",
             code="unsupported_value",
         )
-    prefix = tokenizer.encode(text) if isinstance(text, str) else list(text)
-    return [marks.prefix, *prefix, marks.suffix, *tokenizer.encode(suffix), marks.middle]
+    prefix = tokenizer.encode_pieces([text], limit) if isinstance(text, str) else list(text)
+    return [marks.prefix, *prefix, marks.suffix, *tokenizer.encode_pieces([suffix], limit), marks.middle]
 
 
 def _start(tokenizer: Tokenizer) -> int:

@@ -14,6 +14,7 @@ from owngpt.service.fanout import Events, fan_out
 from owngpt.service.limits import Ticket
 from owngpt.service.models import ServedModel
 from owngpt.service.trace import trace
+from owngpt.text.tokenizer import FAR
 from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent, Usage
 
 
@@ -105,8 +106,9 @@ def check_fits(prepared: Prepared, model: ServedModel, param: str) -> None:
     longest = max(map(len, prepared.prompts))
     limit = model.engine.max_model_len
     if longest + (prepared.sampling.max_tokens != 0) > limit:
+        found = longest if longest <= FAR * limit else f"more than {FAR * limit}"
         raise InvalidRequest(
-            f"This model's maximum context length is {limit} tokens; the prompt has {longest}. Send a shorter prompt.",
+            f"This model's maximum context length is {limit} tokens; the prompt has {found}. Send a shorter prompt.",
             param=param,
             code="context_length_exceeded",
         )

@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -88,15 +87,17 @@ class ChatRenderer:
         add_generation_prompt: bool = True,
         enable_thinking: bool | None = None,
         extra: Mapping[str, Any] | None = None,
+        limit: int | None = None,
     ) -> list[int]:
-        """The prompt as token ids; control tokens come only from the template. Raises as `render` does."""
+        """The prompt as token ids; control tokens come only from the template. Raises as `render` does.
+
+        A prompt that is far above `limit` is not worked out to its end (`Tokenizer.encode_pieces`).
+        """
         options = self._options(add_generation_prompt, enable_thinking, extra)
         cut = _unused_character(messages, tools, options)
         escaped = json.dumps(cut)[1:-1]  # what a template's own tojson may make of it
         pieces = self._render(messages, tools, options, cut).replace(escaped, cut).split(cut)
-        if len(pieces) == 1:
-            return self._tokenizer.encode(pieces[0])
-        return list(chain.from_iterable(self._tokenizer.encode_batch(filter(None, pieces))))
+        return self._tokenizer.encode_pieces(filter(None, pieces), limit)
 
     def thinking(self, prompt_ids: Sequence[int], budget: int | None) -> Thinking | None:
         """How to bound the thinking after this prompt; None where the model does not think, or is done with it.

@@ -35,7 +35,10 @@ _FIM_NAMES = (
     ("<|fim▁begin|>", "<|fim▁hole|>", "<|fim▁end|>"),  # DeepSeek (hole stands where the suffix begins)
 )
 
-_LONG = 2_048  # characters; the library holds the interpreter's lock while it encodes a single text
+_LONG = 2_048  # characters; a batch (of one) does not hold the interpreter's lock, a single text does
+
+FAR = 4  # times a limit; so much more that a cut in the middle of a word makes no difference
+_HEAD = 16  # characters per token of a limit, of which a long text's beginning is made
 
 Alphabet = Literal["byte_level", "sentencepiece", "wordpiece", "plain"]
 
@@ -82,15 +85,31 @@ class Tokenizer:
 
         Lone surrogates, which JSON lets through, become U+FFFD.
         """
+        whole = _whole_characters(text)
         if len(text) > _LONG:
-            return self.encode_batch([text], add_special_tokens=add_special_tokens)[0]
-        return self._backend.encode(_whole_characters(text), add_special_tokens=add_special_tokens).ids
+            return self._backend.encode_batch_fast([whole], add_special_tokens=add_special_tokens)[0].ids
+        return self._backend.encode(whole, add_special_tokens=add_special_tokens).ids
 
-    def encode_batch(self, texts: Iterable[str], *, add_special_tokens: bool = False) -> list[list[int]]:
-        """Ids of each text. Unlike `encode` of a short one it lets other threads run meanwhile."""
-        whole = [_whole_characters(text) for text in texts]
-        found = self._backend.encode_batch_fast(whole, add_special_tokens=add_special_tokens)
-        return [encoding.ids for encoding in found]
+    def encode_pieces(
+        self, pieces: Iterable[str], limit: int | None = None, *, add_special_tokens: bool = False
+    ) -> list[int]:
+        """Ids of the pieces, in a row; of what is far above `limit` only the first, more than `FAR` times as many.
+
+        So a prompt of megabytes, which no model takes, costs little more than one that just fits.
+        """
+        ids: list[int] = []
+        for piece in pieces:
+            ids += self._encode_to(piece, limit, add_special_tokens)
+            if limit is not None and len(ids) > FAR * limit:
+                break
+        return ids
+
+    def _encode_to(self, text: str, limit: int | None, add_special_tokens: bool) -> list[int]:
+        if limit is not None and len(text) > _HEAD * limit:
+            ids = self.encode(text[: _HEAD * limit], add_special_tokens=add_special_tokens)
+            if len(ids) > FAR * limit:
+                return ids
+        return self.encode(text, add_special_tokens=add_special_tokens)
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True, is_continuation: bool = False) -> str:
         """Text of the ids; ids outside the vocabulary are empty.
