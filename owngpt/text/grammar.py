@@ -23,6 +23,8 @@ from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, Tool
 
 MAX_GRAMMAR = 256 * 1024  # characters of a caller's own grammar
+MAX_INTERSECTIONS = 8  # & and ~ in a caller's grammar; the work grows exponentially with them
+_LITERAL = re.compile(r"""//.*|"(?:\\.|[^"\\\n])*"|/(?:\\.|[^/\\\n])+/""")  # comments, strings and regexes of Lark
 _PROBE_TOKENS = 24  # how far a grammar is tried out before it is accepted
 _LIMITS = LLParserLimits(  # not above the engine's, so that it does not give up on what is accepted
     max_items_in_row=1500, max_lexer_states=30_000, max_grammar_size=200_000, verbose_errors=False
@@ -77,6 +79,8 @@ def lark_constraint(grammar: str, tokenizer: Tokenizer, param: str) -> Constrain
         raise InvalidRequest(f"the grammar has {len(grammar)} characters; at most {MAX_GRAMMAR}", param=param)
     if "x-guidance" in grammar:
         raise InvalidRequest("x-guidance is not available in grammars", param=param)
+    if len(re.findall("[&~]", _LITERAL.sub("", grammar))) > MAX_INTERSECTIONS:
+        raise InvalidRequest(f"the grammar uses & and ~ more than {MAX_INTERSECTIONS} times", param=param)
     grammar = f"%llguidance {{}}\n{grammar}"  # so that it is Lark in any case, not a document of several grammars
     if error := _error(grammar, tokenizer):
         raise InvalidRequest(f"the grammar cannot be enforced: {error}", param=param)

@@ -22,11 +22,13 @@ MAX_PROPERTIES = 5_000  # of one object
 MAX_OPTIONAL = 300  # properties of one object that may be left out; each makes the parser consider all that follow
 MAX_ALTERNATIVES = 300  # of one anyOf or oneOf, or of all those in one allOf, multiplied
 MAX_PATTERNS = 32  # patternProperties of one object
+MAX_MEETING = 8  # patterns and formats that one string must satisfy; the work grows exponentially with them
 MAX_COUNT = 1_000_000  # of minItems, maxLength and their like
 MAX_NUMBER = 2**53  # beyond, numbers are not exact
 
 _ONE = frozenset({"items", "additionalItems", "additionalProperties"})
 _MANY = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_MEETING = ("allOf", "anyOf", "oneOf")
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 _COUNTS = frozenset({"minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength"})
 _NUMBERS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
@@ -125,6 +127,9 @@ def _check_subschema(place: Place, refs: Mapping[str, Place]) -> None:
     _check_sizes(schema, path)
     if "$ref" in schema and schema["$ref"] not in refs:
         raise InvalidRequest(f"{path}.$ref does not point at a schema inside this one", param=f"{path}.$ref")
+    if ("allOf" in schema or "$ref" in schema) and _num_meeting(schema, refs) > MAX_MEETING:
+        message = f"more than {MAX_MEETING} patterns meet at {path}; they cannot be enforced together"
+        raise InvalidRequest(message, param=path)
     if "additionalItems" in schema and "prefixItems" in schema:
         raise _refusal("additionalItems", f"{path}.additionalItems", "together with prefixItems")
     required = schema.get("required") or []
@@ -152,6 +157,22 @@ def _check_sizes(schema: Mapping[str, Any], path: str) -> None:
         if size > limit:
             at = f"{path}.{keyword}"
             raise InvalidRequest(f"{at} has {_short(size)} {what}; at most {limit} can be enforced", param=at)
+
+
+def _num_meeting(schema: Mapping[str, Any], refs: Mapping[str, Place]) -> int:
+    """How many patterns and formats may have to hold for one string; counted until there are too many."""
+    stack, seen, count = [schema], {id(schema)}, 0
+    while stack and count <= MAX_MEETING:
+        item = stack.pop()
+        count += ("pattern" in item) + ("format" in item)
+        lists = [item[keyword] for keyword in _MEETING if isinstance(item.get(keyword), list)]
+        inside = [member for members in lists for member in members]
+        if isinstance(item.get("$ref"), str) and item["$ref"] in refs:
+            inside.append(refs[item["$ref"]].schema)
+        new = [part for part in inside if isinstance(part, Mapping) and id(part) not in seen]
+        seen.update(map(id, new))
+        stack += new
+    return count
 
 
 def _is_harmless(keyword: str, place: Place) -> bool:
