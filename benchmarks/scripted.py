@@ -46,6 +46,7 @@ class ScriptedEngine:
     """
 
     max_model_len = 32_768
+    is_alive = True
 
     def __init__(self, num_tokens: int, token_seconds: float) -> None:
         self._num_tokens, self._token_seconds = num_tokens, token_seconds

@@ -138,7 +138,7 @@ def test_a_failure_leaves_no_engine_running(settings: Settings, tmp_path: Path) 
     opened = open_app(broken)
     with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
         load(opened.app)
-    assert not opened.app.is_ready
+    assert opened.app.obstacle is not None
     assert "owngpt-engine" not in {thread.name for thread in threading.enumerate()}
     opened.app.close()
 

@@ -38,6 +38,11 @@ class EngineClient(Protocol):
         """Prompt plus completion, in tokens, that one request may use."""
         ...
 
+    @property
+    def is_alive(self) -> bool:
+        """False once nothing more can be generated: it has died or is closed."""
+        ...
+
     def submit(
         self,
         prompt: Sequence[int],

@@ -153,6 +153,11 @@ class ThreadEngine:
         """Prompt plus completion, in tokens."""
         return self._core.max_model_len
 
+    @property
+    def is_alive(self) -> bool:
+        """See `EngineClient.is_alive`."""
+        return self._failure is None
+
     @asynccontextmanager
     async def submit(
         self,

@@ -46,8 +46,14 @@ class App:
         return self.loaded
 
     @property
-    def is_ready(self) -> bool:
-        return self.loaded is not None and not self.limits.is_draining
+    def obstacle(self) -> str | None:
+        """Why requests cannot be answered now; None when they can."""
+        if self.limits.is_draining:
+            return "the server is about to stop"
+        if self.loaded is None:
+            return "the models are still loading"
+        dead = [model.name for model in self.loaded.generative if not model.engine.is_alive]
+        return f"the engine of {', '.join(dead)} has died; restart the server" if dead else None
 
     async def drain(self) -> None:
         """Admit nothing more; return when every running request has ended."""

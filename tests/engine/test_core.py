@@ -276,6 +276,7 @@ async def test_when_the_engine_dies_everyone_gets_an_answer(
             assert isinstance(answer, EngineFailed)
         with pytest.raises(EngineFailed, match="died"):
             await ask(served, "x")
+        assert not served.is_alive
         served._core.scheduler.pool._ref_counts[17] -= 1
     assert "the engine has died" in caplog.text
 

@@ -77,6 +77,7 @@ class FakeEngine:
     submissions: list[Submission] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)  # request ids that were left before their end
     num_running: int = 0
+    is_alive: bool = True
 
     @asynccontextmanager
     async def submit(

@@ -180,6 +180,14 @@ async def test_loading_and_draining(app: App, path: str) -> None:
         check(await client.get("/ready"), 503, "server_error")
 
 
+async def test_a_server_whose_engine_has_died_is_not_ready() -> None:
+    app = make_app()
+    engine_of(app).is_alive = False
+    async with client_of(app) as client:
+        check(await client.get("/ready"), 503, "server_error", None, "the engine of fake has died")
+        assert (await client.get("/health")).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
 async def test_engine_that_dies(path: str) -> None:
     """Before the first byte it is a 500; in a stream it is the last event, and no [DONE] pretends that all is well."""

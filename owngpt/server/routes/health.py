@@ -15,10 +15,7 @@ async def health(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """The models are loaded and the server is not about to stop; 503 otherwise."""
-    app = app_of(request)
-    if app.limits.is_draining:
-        raise ServiceUnavailable("the server is about to stop")
-    if app.loaded is None:
-        raise ServiceUnavailable("the models are still loading")
+    """The models are loaded, their engines live, and the server is not about to stop; 503 otherwise."""
+    if (obstacle := app_of(request).obstacle) is not None:
+        raise ServiceUnavailable(obstacle)
     return JSONResponse({"status": "ready"})
