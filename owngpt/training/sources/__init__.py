@@ -82,4 +82,3 @@ SOURCES: tuple[Source, ...] = (
     Source("persona", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_persona(), 4, 14),
     Source("arithmetic", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_arithmetic(), 1, 2),
 )  # fmt: skip
-SOURCE_BY_NAME = {source.name: source for source in SOURCES}
