@@ -15,6 +15,8 @@ from owngpt.errors import EngineFailed, InvalidRequest, MethodNotAllowed, NotFou
 
 logger = logging.getLogger(__name__)
 
+_SHOWN_PATH = 200  # characters of a path in a message
+
 
 def error_body(error: RequestError) -> dict[str, Any]:
     """The JSON document: all four keys, always."""
@@ -46,11 +48,11 @@ def as_request_error(error: Exception, request_id: str) -> RequestError:
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """The router's own refusals: 404 and 405."""
     assert isinstance(error, HTTPException)
-    where = f"{request.method} {request.url.path}"
+    where = f"{request.method} {request.url.path[:_SHOWN_PATH]}"
     if error.status_code == 404:
         return error_response(NotFound(f"Invalid URL ({where})", code="unknown_url"))
     if error.status_code == 405:
-        response = error_response(MethodNotAllowed(f"Not allowed to {request.method} {request.url.path}"))
+        response = error_response(MethodNotAllowed(f"Not allowed to {where}"))
         response.headers.update(error.headers or {})
         return response
     return error_response(InvalidRequest(f"{where}: {error.detail}"))
