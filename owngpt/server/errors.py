@@ -15,14 +15,18 @@ from owngpt.errors import EngineFailed, InvalidRequest, MethodNotAllowed, NotFou
 
 logger = logging.getLogger(__name__)
 
-_SHOWN_PATH = 200  # characters of a path in a message
+MAX_MESSAGE, MAX_PARAM = 1_000, 300  # characters; both may hold names that the client made up
 
 
 def error_body(error: RequestError) -> dict[str, Any]:
     """The JSON document: all four keys, always."""
-    return {
-        "error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code},
-    }
+    message = _clipped(error.message, MAX_MESSAGE)
+    param = None if error.param is None else _clipped(error.param, MAX_PARAM)
+    return {"error": {"message": message, "type": error.type, "param": param, "code": error.code}}
+
+
+def _clipped(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 def error_response(error: RequestError) -> Response:
@@ -48,7 +52,7 @@ def as_request_error(error: Exception, request_id: str) -> RequestError:
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """The router's own refusals: 404 and 405."""
     assert isinstance(error, HTTPException)
-    where = f"{request.method} {request.url.path[:_SHOWN_PATH]}"
+    where = f"{request.method} {request.url.path}"
     if error.status_code == 404:
         return error_response(NotFound(f"Invalid URL ({where})", code="unknown_url"))
     if error.status_code == 405:

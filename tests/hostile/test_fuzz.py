@@ -56,30 +56,33 @@ VALUES = st.recursive(
 
 def sometimes(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Mostly right, now and then anything."""
-    return st.integers(0, 9).flatmap(lambda n: VALUES if n == 0 else right)
+    return st.integers(0, 24).flatmap(lambda n: VALUES if n == 0 else right)
 
 
 def body(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {name: sometimes(value) for name, value in required.items()},
-        optional={name: sometimes(value) for name, value in optional.items()} | {"nonsense": VALUES},
-    )
+    """A few fields beside the required ones: with all of them something would always be wrong."""
+
+    def chosen(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+        fields = required | {name: optional[name] for name in names}
+        return st.fixed_dictionaries({name: sometimes(value) for name, value in fields.items()})
+
+    return st.lists(st.sampled_from(sorted(optional)), max_size=4, unique=True).flatmap(chosen)
 
 
 UNIT = st.floats(0, 1)
-TOKENS = st.lists(st.integers(-1, 270), max_size=5)
+TOKENS = st.lists(st.one_of(st.integers(0, 265), st.integers(-1, 270)), min_size=1, max_size=5)
 SAMPLING: dict[str, st.SearchStrategy[Any]] = {
     "temperature": st.floats(0, 2),
     "top_p": UNIT,
     "min_p": UNIT,
-    "top_k": st.integers(-1, 2**31),
+    "top_k": st.integers(-1, 2**31 - 1),
     "presence_penalty": st.floats(-2, 2),
     "frequency_penalty": st.floats(-2, 2),
     "repetition_penalty": st.floats(0, 10),
-    "seed": st.integers(-(2**63), 2**63),
+    "seed": st.integers(-(2**63), 2**63 - 1),
     "stop": st.one_of(TEXTS, st.lists(TEXTS, max_size=5)),
-    "logit_bias": st.dictionaries(st.integers(-1, 270).map(str), st.floats(-100, 100), max_size=5),
-    "n": st.integers(0, 5),
+    "logit_bias": st.dictionaries(st.integers(0, 266).map(str), st.floats(-100, 100), max_size=5),
+    "n": st.integers(1, 5),
     "stream": st.booleans(),
     "stream_options": st.fixed_dictionaries({}, optional={"include_usage": st.booleans()}),
     "ignore_eos": st.booleans(),
@@ -152,39 +155,40 @@ PARTS = st.fixed_dictionaries(
 )
 CALLS = st.builds(lambda name, text: {"id": "1", "function": {"name": name, "arguments": text}}, NAMES, TEXTS)
 MESSAGES = st.fixed_dictionaries(
-    {"role": st.sampled_from(["system", "user", "user", "assistant", "tool", "developer", "function", "wizard"])},
+    {
+        "role": st.sampled_from(["user", "user", "user", "assistant", "system", "tool", "developer", "wizard"]),
+        "content": sometimes(st.one_of(TEXTS, TEXTS, TEXTS, st.lists(PARTS, max_size=2))),
+    },
     optional={
-        "content": sometimes(st.one_of(TEXTS, st.lists(PARTS, max_size=3))),
         "name": TEXTS,
         "tool_call_id": TEXTS,
-        "tool_calls": st.lists(CALLS, max_size=2),
+        "tool_calls": sometimes(st.lists(CALLS, max_size=1)),
         "reasoning_content": TEXTS,
-        "refusal": TEXTS,
     },
 )
 CHATS = body(
-    {"model": st.just("tiny"), "messages": st.lists(MESSAGES, max_size=4), "max_tokens": st.integers(0, 8)},
+    {"model": st.just("tiny"), "messages": st.lists(MESSAGES, min_size=1, max_size=3), "max_tokens": st.integers(1, 8)},
     SAMPLING
     | {
         "logprobs": st.booleans(),
         "top_logprobs": st.integers(-1, 21),
         "response_format": FORMATS,
-        "tools": st.lists(st.one_of(FUNCTIONS, CUSTOM), max_size=3),
+        "tools": st.lists(st.one_of(FUNCTIONS, CUSTOM), min_size=1, max_size=2),
         "tool_choice": CHOICES,
         "parallel_tool_calls": st.booleans(),
         "reasoning_effort": st.sampled_from(["none", "low", "max", "?"]),
         "chat_template_kwargs": st.dictionaries(TEXTS, VALUES, max_size=3),
-        "max_completion_tokens": st.integers(0, 8),
         "metadata": VALUES,
     },
 )
 PROMPTS = st.one_of(TEXTS, TOKENS, st.lists(TEXTS, max_size=4), st.lists(TOKENS, max_size=3))
 COMPLETION_BODIES = body(
     {"model": st.just("tiny"), "prompt": PROMPTS, "max_tokens": st.integers(0, 8)},
-    SAMPLING | {"suffix": TEXTS, "echo": st.booleans(), "logprobs": st.integers(-1, 21), "best_of": st.integers(0, 5)},
+    SAMPLING | {"suffix": TEXTS, "echo": st.booleans(), "logprobs": st.integers(0, 20), "best_of": st.integers(0, 5)},
 )
+KNOWN = st.text("abc AB", min_size=1, max_size=20)  # of the tiny embedder's vocabulary
 EMBEDDING_BODIES = body(
-    {"model": st.just("tiny-embed"), "input": PROMPTS},
+    {"model": st.just("tiny-embed"), "input": st.one_of(PROMPTS, st.lists(KNOWN, min_size=1, max_size=4))},
     {"encoding_format": st.sampled_from(["float", "base64", "hex"]), "dimensions": st.integers(-1, 40), "user": TEXTS},
 )
 
