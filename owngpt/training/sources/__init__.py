@@ -77,8 +77,8 @@ SOURCES: tuple[Source, ...] = (
     Source("strategyqa", "chat", "reasoning/flan_cot_strategyqa_train.tsv.gz", "Apache-2.0; upstream MIT", FLAN, read_explained("strategyqa"), 0.5, 1),
     Source("seed-tasks", "chat", "inst/self_instruct_seed_tasks.jsonl.gz", "Apache-2.0", "Self-Instruct", read_seed_tasks, 0.5, 1),
     Source("factbook", "chat", "kb/factbook.tar.gz", "CC0-1.0 / public domain", "The World Factbook, CIA", read_factbook, 1, 2),
-    Source("sgd", "chat", "support/sgd_train_part.tar.gz", "CC-BY-SA-4.0", SGD, read_sgd, 3, 6),
+    Source("sgd", "chat", "support/sgd_train_part.tar.gz", "CC-BY-SA-4.0", SGD, read_sgd, 3, 2),
     Source("asdc", "chat", "support/asdc_main_supp.tar.gz", "CC-BY-4.0", "Accommodation Search Dialog Corpus, Megagon Labs", read_asdc, 5, 10),
-    Source("persona", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_persona(), 4, 14),
-    Source("arithmetic", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_arithmetic(), 1, 2),
+    Source("persona", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_persona(), 4, 16),
+    Source("arithmetic", "chat", WRITTEN_HERE, "Apache-2.0", "owngpt", lambda _: read_arithmetic(), 1, 5),
 )  # fmt: skip
