@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from owngpt.service.generate import Prepared
 from owngpt.service.models import ServedModel
-from owngpt.service.workers import INLINE_COST
+from owngpt.service.workers import GRAMMAR_COST, INLINE_COST
 from owngpt.text.grammar import ResponseFormat, ToolChoice, lark_constraint, regex_constraint, tools_constraint
 from owngpt.text.output import OutputDelta, OutputParser, ToolCallStart
 from owngpt.types import Constraint, FinishReason, Message, SamplingParams, TokenEvent, TokenLogprob, Tool
@@ -71,8 +71,9 @@ class ChatPrompt:
 
     @property
     def cost(self) -> int:
-        """Never on the event loop: a template is a program of strangers, and grammars take as long as they like."""
-        return INLINE_COST
+        """Never on the event loop: a template is a program of strangers. Tools and formats need a grammar."""
+        is_constrained = self.tool_use.tools or self.response_format.type != "text"
+        return GRAMMAR_COST if is_constrained else INLINE_COST
 
     def prepare(self, model: ServedModel, sampling: SamplingParams) -> Prepared:
         """Render with the checkpoint's own template, bound the thinking, and make the one constraint."""

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from owngpt.errors import InvalidRequest
@@ -23,6 +24,7 @@ MAX_OPTIONAL = 300  # properties of one object that may be left out; each makes 
 MAX_ALTERNATIVES = 300  # of one anyOf or oneOf, or of all those in one allOf, multiplied
 MAX_PATTERNS = 32  # patternProperties of one object
 MAX_MEETING = 8  # patterns and formats that one string must satisfy; the work grows exponentially with them
+MAX_MULTIPLES = 100_000  # sum of all multipleOf, without their decimal points: states of the automata
 MAX_COUNT = 1_000_000  # of minItems, maxLength and their like
 MAX_NUMBER = 2**53  # beyond, numbers are not exact
 
@@ -74,6 +76,7 @@ def enforceable(schema: object, param: str) -> dict[str, Any]:
         if isinstance(place.schema, Mapping):
             _check_subschema(place, refs)
     _check_endless(places, refs)
+    _check_multiples(places)
     cleaned = _rebuild(schema, _clean)
     try:
         text = json.dumps(cleaned, allow_nan=False)
@@ -157,6 +160,20 @@ def _check_sizes(schema: Mapping[str, Any], path: str) -> None:
         if size > limit:
             at = f"{path}.{keyword}"
             raise InvalidRequest(f"{at} has {_short(size)} {what}; at most {limit} can be enforced", param=at)
+
+
+def _check_multiples(places: list[Place]) -> None:
+    """Division by n is an automaton of n states."""
+    total = 0
+    for place in places:
+        if isinstance(place.schema, Mapping) and "multipleOf" in place.schema:
+            divisor = Decimal(str(place.schema["multipleOf"])).normalize()
+            decimals = max(0, -int(divisor.as_tuple().exponent))
+            total += abs(int(divisor.scaleb(decimals)))
+            if total > MAX_MULTIPLES:
+                at = f"{place.path}.multipleOf"
+                message = f"{at}: all multipleOf together are over {MAX_MULTIPLES}, too much to be enforced"
+                raise InvalidRequest(message, param=at)
 
 
 def _num_meeting(schema: Mapping[str, Any], refs: Mapping[str, Place]) -> int:
