@@ -67,7 +67,7 @@ def tokenizer(corpus: Path, out: Path, vocab_size: int, characters: int) -> None
 @click.option(
     "--tokens",
     type=click.IntRange(min=1),
-    default=7_168_000,
+    default=6_144_000,
     show_default=True,
     help="Tokens to train on. May be changed when a run goes on, as long as its learning rate is level.",
 )
