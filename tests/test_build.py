@@ -135,11 +135,11 @@ def test_the_first_key_is_shown_once(settings: Settings) -> None:
 
 def test_a_failure_leaves_no_engine_running(settings: Settings, tmp_path: Path) -> None:
     broken = Settings(models=(settings.models[0], str(tmp_path)), data_dir=tmp_path, api_key=KEY, engine=SMALL)
-    opened = open_app(broken)
+    opened, before = open_app(broken), set(threading.enumerate())
     with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
         load(opened.app)
     assert opened.app.obstacle is not None
-    assert "owngpt-engine" not in {thread.name for thread in threading.enumerate()}
+    assert not [thread for thread in threading.enumerate() if thread not in before]
     opened.app.close()
 
 
