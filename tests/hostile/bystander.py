@@ -52,7 +52,7 @@ class Bystander:
 
 
 @asynccontextmanager
-async def undisturbed(process: Process, longest_pause: float = 1.5) -> AsyncIterator[Bystander]:
+async def undisturbed(process: Process, longest_pause: float = 2.5) -> AsyncIterator[Bystander]:
     """Whatever happens inside, a stream beside it has the tokens that it has alone, and no pause of many seconds."""
     async with process.async_client() as client:
         alone = await Bystander(client).read()

@@ -67,6 +67,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     "patterns that meet": ({"allOf": patterns(25)}, "patterns meet"),
     "patterns that meet in a chain": (chain(25), "patterns meet"),
     "patterns behind alternatives": ({"allOf": [{"anyOf": [p]} for p in patterns(25)]}, "patterns meet"),
+    "a divisor of 2**31": ({"type": "integer", "multipleOf": 2**31}, "multipleOf"),
     "300 divisors": ({"prefixItems": [{"multipleOf": 99_991 + i} for i in range(300)]}, "multipleOf"),
     "a billion items": ({"type": "array", "items": {}, "maxItems": 10**9}, "1000000000"),
     "a length of 10**400": ({"type": "string", "maxLength": 10**400}, "very large number"),
