@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +113,21 @@ def test_first_start_prints_the_key_once_and_sigterm_lets_streams_end(checkpoint
         assert len(server.output) == 1, "no key on the second start"
         with server.client(key) as client:
             assert client.get("models").is_success
+
+
+def test_work_that_cannot_be_interrupted_does_not_hold_up_the_end(checkpoint: Path, tmp_path: Path) -> None:
+    """A thread that rendered a looping template (or compiled a hostile grammar) was waited for at exit."""
+    endless = shutil.copytree(checkpoint, tmp_path / "endless")
+    loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    (endless / "chat_template.jinja").write_text(loops)
+    with serving(endless, "--data-dir", tmp_path, OWNGPT_DRAIN_SECONDS="0.2") as server, ThreadPoolExecutor() as pool:
+        client = server.client(server.first_key)
+        call = pool.submit(client.post, "chat/completions", json=question())
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(4) == 0, "the template has five seconds of CPU time"
+        assert call.exception() is not None or call.result().status_code >= 500
+        client.close()
 
 
 def test_a_given_key_an_alias_and_the_other_commands(checkpoint: Path, tmp_path: Path) -> None:

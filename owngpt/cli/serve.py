@@ -7,13 +7,14 @@ answered. Everything else goes to stderr.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -67,6 +68,14 @@ def serve(
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(run(settings, listener))
+    leave()
+
+
+def leave() -> NoReturn:
+    """End the process now: a thread that compiles a hostile grammar cannot be interrupted, and nothing waits for it."""
+    sys.stdout.flush()
+    logging.shutdown()
+    os._exit(0)
 
 
 async def run(settings: Settings, listener: socket.socket) -> None:
@@ -89,8 +98,6 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             os._exit(0)  # stopped while loading: that thread cannot be interrupted, and nothing else runs yet
         server.should_exit = loading.exception() is not None
         if not server.should_exit:
-            gc.collect()
-            gc.freeze()  # torch brings a million objects that never die; looking at them would pause every stream
             click.echo(f"owngpt ready {base_url(settings.server.host, listener)}")
         await serving
         loading.result()

@@ -26,6 +26,7 @@ class Connection(HttpToolsProtocol):
     HEAD_SECONDS = 30.0  # from the connection, or the first byte of a request, to the end of its head
     BODY_SECONDS = 60.0  # from one piece of a body to the next
     UNREAD_SECONDS = 120.0  # that a client may leave its answer unread
+    LINGER_SECONDS = 1.0  # after a refusal, for the client to read it
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,13 +93,22 @@ class Connection(HttpToolsProtocol):
         self._refuse(self._too_large() if too_large else InvalidRequest("This is not a valid HTTP request."))
 
     def _refuse(self, error: RequestError) -> None:
-        """Answer, unless an answer is on its way, and close."""
+        """Answer and close; at once where an answer is on its way already."""
+        if self._is_refused:
+            return
         self._is_refused = True
         self._stop_waiting()
         is_answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        if not (is_answering or self.transport.is_closing()):
+        if is_answering or self.transport.is_closing():
+            self.transport.close()
+        else:
             self.transport.write(_encoded(error))
-        self.transport.close()
+            self._linger()
+
+    def _linger(self) -> None:
+        """Close in a moment: with bytes of the client unread, a close is a reset that takes the answer along."""
+        self.transport.write_eof()
+        self._patience = self.loop.call_later(self.LINGER_SECONDS, self.transport.close)
 
     def _too_large(self) -> HeadTooLarge:
         return HeadTooLarge(f"the head of the request is over {self.MAX_HEAD_BYTES} bytes; send fewer headers")
