@@ -147,6 +147,7 @@ def test_axe_finds_nothing(console: Console, scheme: str, size: ViewportSize) ->
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     page.set_viewport_size(size)
     console.open(key=None)
+    expect(page.locator("#key-dialog")).to_be_visible()
     check(page)
     console.enter_key(KEY)
     expect(page.locator("#key-dialog")).to_be_hidden()
