@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from owngpt.server.errors import as_request_error, error_event
 DONE = b"data: [DONE]\n\n"
 
 
-class LongResponse(Response):
+class LongResponse(Response, ABC):
     """A response whose work starts when it is sent, and is cancelled when the client hangs up."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
@@ -35,9 +36,9 @@ class LongResponse(Response):
         finally:
             listener.cancel()
 
+    @abstractmethod
     async def answer(self, scope: Scope, send: Send) -> None:
         """Do the work and send the result."""
-        raise NotImplementedError
 
 
 class WholeAnswer(LongResponse):
