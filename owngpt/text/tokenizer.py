@@ -140,7 +140,7 @@ class Tokenizer:
     def llg(self) -> llguidance.LLTokenizer:
         """The same vocabulary for grammars; takes about a second for a large one, so it is made on first use."""
         eos = list(self.eos_token_ids) or None
-        return llguidance.LLTokenizer(self._backend.to_str(), n_vocab=self.vocab_size, eos_token=eos)
+        return llguidance.LLTokenizer(_without_names(self._backend), n_vocab=self.vocab_size, eos_token=eos)
 
     def _find_fim(self) -> FimTokens | None:
         for names in _FIM_NAMES:
@@ -235,6 +235,31 @@ def _content(token: object) -> str | None:
     """A token's text: config files spell it as a string or as an object with `content`."""
     content = token.get("content") if isinstance(token, dict) else token
     return content if isinstance(content, str) else None
+
+
+def _without_names(backend: tokenizers.Tokenizer) -> str:
+    """tokenizer.json with other names for the marks, so that no text is ever encoded as one.
+
+    Where a grammar forces `<|im_end|>` as text, llguidance would take the token for it, which is not that text.
+    """
+    state = json.loads(backend.to_str())
+    marks = [token for token in state["added_tokens"] if token["special"] or _is_mark(token["content"])]
+    names = {token["content"]: f"<\ue000{token['id']}>" for token in marks}
+    for token in marks:
+        token["content"] = names[token["content"]]
+    model = state["model"]
+    if isinstance(model["vocab"], dict):
+        model["vocab"] = {names.get(piece, piece): i for piece, i in model["vocab"].items()}
+    else:  # Unigram
+        model["vocab"] = [[names.get(piece, piece), score] for piece, score in model["vocab"]]
+    if "unk_token" in model:
+        model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
+    return json.dumps(state)
+
+
+def _is_mark(content: str) -> bool:
+    """What llguidance takes for a special token, whatever its flag says."""
+    return content.startswith("<") and content.endswith(">")
 
 
 def _token_id(backend: tokenizers.Tokenizer, token: object) -> int | None:

@@ -13,6 +13,7 @@ from llguidance import LLMatcher
 
 from owngpt.errors import InvalidRequest
 from owngpt.text.chat import ChatRenderer
+from owngpt.text.family import Family
 from owngpt.text.grammar import (
     ResponseFormat,
     ToolChoice,
@@ -153,6 +154,16 @@ def test_json_object(tokenizer: Tokenizer) -> None:
     assert response_format_constraint(ResponseFormat("text"), tokenizer) is None
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_answer_may_have_to_spell_a_control_token(made: Any, family: str) -> None:
+    """It is spelled in other tokens: `<|im_end|>` as text, not the end of the turn."""
+    tokenizer = made[family][0]
+    for mark in sorted(tokenizer.special_tokens | {"<tool_call>"}):
+        text = f"about {mark}."
+        constraint = response_format_constraint(ResponseFormat("json_schema", {"const": text}), tokenizer)
+        assert set(babbles(constraint, tokenizer, 2)) == {json.dumps(text)}
+
+
 def test_a_weak_model_cannot_pad_without_end(tokenizer: Tokenizer) -> None:
     """A model that always prefers white space gets none but one space after a comma or colon."""
     constraint = response_format_constraint(ResponseFormat("json_schema", CITY), tokenizer)
@@ -211,6 +222,19 @@ def test_required_calls_are_read_back(made: Any, family: str) -> None:
         assert content == ""
         assert calls
         check_calls(calls)
+
+
+@pytest.mark.parametrize("choice", [ToolChoice("auto"), ToolChoice("required")], ids=["auto", "required"])
+def test_many_tools_whose_marks_are_text(tokenizer: Tokenizer, choice: ToolChoice) -> None:
+    """The vocabulary has a token `<tool_call>`, but the family does not use it."""
+    tools = [Tool(f"tool_{i}", "", CITY, is_strict=True) for i in range(128)]
+    constraint = tools_constraint(tokenizer, Family(), tools=tools, choice=choice)
+    assert constraint is not None
+    call = '<tool_call>\n{"name": "tool_127", "arguments": {"city": "Oslo"}}\n</tool_call>'
+    marks = {tokenizer.token_to_id("<tool_call>"), tokenizer.token_to_id("</tool_call>")}
+    spelled = [i for character in call for i in tokenizer.encode(character)]
+    assert marks.isdisjoint(spelled)
+    assert accepts(constraint, tokenizer, spelled)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
