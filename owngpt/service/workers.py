@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from owngpt.errors import InvalidRequest, Overloaded
 
@@ -17,8 +17,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 INLINE_COST = 2_048  # characters; fewer are rendered and tokenized within half a millisecond
-
-
 GRAMMAR_COST = 2**40  # of work that makes a grammar
 GRAMMAR_SECONDS = 20.0
 
@@ -39,8 +37,8 @@ class Workers:
         if cost < INLINE_COST:
             return work(*args, **kwargs)
         if cost < GRAMMAR_COST:
-            return await asyncio.get_running_loop().run_in_executor(self._texts, lambda: work(*args, **kwargs))
-        return await self._make_grammar(lambda: work(*args, **kwargs))
+            return await asyncio.get_running_loop().run_in_executor(self._texts, _call, work, args, kwargs)
+        return await self._make_grammar(lambda: _call(work, args, kwargs))
 
     async def _make_grammar(self, work: Callable[[], R]) -> R:
         job = self._grammars.submit(work)
@@ -64,3 +62,11 @@ class Workers:
         """Let the threads end."""
         for pool in (self._texts, self._grammars):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _call(work: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+    """A future takes no `StopIteration`: whoever waits for it would wait for ever."""
+    try:
+        return work(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("StopIteration in a worker thread") from error

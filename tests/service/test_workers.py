@@ -29,6 +29,15 @@ async def test_errors_come_back(cost: int) -> None:
     workers.close()
 
 
+@pytest.mark.parametrize("cost", [0, INLINE_COST, GRAMMAR_COST])
+async def test_an_iterator_that_ends_is_an_error_and_no_endless_wait(cost: int) -> None:
+    """A future cannot hold a `StopIteration`, so the request would never be answered."""
+    workers = Workers()
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await asyncio.wait_for(workers.run(cost, next, iter(())), 5)
+    workers.close()
+
+
 async def test_grammars_that_never_end_hold_up_nobody_else() -> None:
     """300 numbers with a `multipleOf` kept a thread busy for minutes; two such requests, and no chat was answered."""
     workers, end = Workers(grammar_seconds=0.1), threading.Event()
