@@ -134,8 +134,9 @@ class ThreadEngine:
         self, model: Transformer, tokenizer: Tokenizer, config: EngineConfig, *, keep: frozenset[int] = frozenset()
     ) -> None:
         self._core = EngineCore(model, tokenizer, config)
+        vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
         self._submissions = Submissions(
-            tokenizer, keep, self._core.max_model_len, config.max_queue, is_shared=config.prefix_cache
+            tokenizer, keep, self._core.max_model_len, config.max_queue, config.prefix_cache, vocab_size
         )
         self._compiler = ConstraintCompiler(tokenizer)
         self._admission = Admission(config.max_running + config.max_queue)

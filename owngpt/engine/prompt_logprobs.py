@@ -41,6 +41,6 @@ class PromptScorer:
         for start in range(max(chunk.start, len(found) - 1), end, _ROWS):
             targets = request.token_ids[start + 1 : min(start + _ROWS, end) + 1]
             first = start - chunk.start
-            logits = self._logits(hidden_TE[first : first + len(targets)])[:, : self._tokenizer.vocab_size]
+            logits = self._logits(hidden_TE[first : first + len(targets)])
             num_top = [request.sampling.prompt_logprobs or 0] * len(targets)
             found += token_logprobs(logits, targets, num_top, self._tokenizer)

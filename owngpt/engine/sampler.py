@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from owngpt.engine.constraints import TokenMask
 from owngpt.engine.logprobs import token_logprobs
@@ -35,11 +36,11 @@ class Sampler:
     @torch.inference_mode()
     def sample(self, logits_NV: Tensor, requests: Sequence[Request]) -> list[Sample]:
         """One token for each request, or the reason why there is none."""
-        raw_NV = logits_NV[:, : self._tokenizer.vocab_size]
+        raw_NV = _known(logits_NV, self._tokenizer.vocab_size)
         scores_NV, errors = self._scores(raw_NV, requests)
         token_ids = _choose(scores_NV, requests)
         broken = {row: _BROKEN for row, is_finite in enumerate(raw_NV.amax(-1).isfinite().tolist()) if not is_finite}
-        logprobs = self._logprobs(raw_NV, token_ids, requests)
+        logprobs = self._logprobs(logits_NV, token_ids, requests)
         return [
             Sample(token_id, logprobs.get(row), broken.get(row) or errors.get(row), is_broken=row in broken)
             for row, token_id in enumerate(token_ids)
@@ -57,15 +58,22 @@ class Sampler:
         return scores_NV, self._mask.apply(scores_NV, requests) if is_masked else {}
 
     def _logprobs(
-        self, raw_NV: Tensor, token_ids: Sequence[int], requests: Sequence[Request]
+        self, logits_NV: Tensor, token_ids: Sequence[int], requests: Sequence[Request]
     ) -> dict[int, TokenLogprob]:
         """By row, where asked for."""
         asked = {row: k for row, request in enumerate(requests) if (k := request.sampling.logprobs) is not None}
         if not asked:
             return {}
         rows = list(asked)
-        found = token_logprobs(raw_NV[rows], [token_ids[row] for row in rows], list(asked.values()), self._tokenizer)
+        found = token_logprobs(logits_NV[rows], [token_ids[row] for row in rows], list(asked.values()), self._tokenizer)
         return dict(zip(rows, found, strict=True))
+
+
+def _known(logits_NV: Tensor, vocab_size: int) -> Tensor:
+    """As wide as the tokenizer's vocabulary. Tokens that the model does not know (Gemma 3 has one) are impossible."""
+    if logits_NV.shape[-1] >= vocab_size:
+        return logits_NV[:, :vocab_size]
+    return pad(logits_NV, (0, vocab_size - logits_NV.shape[-1]), value=-torch.inf)
 
 
 def _choose(scores_NV: Tensor, requests: Sequence[Request]) -> list[int]:

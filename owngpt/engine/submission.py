@@ -25,6 +25,7 @@ class Submissions:
     max_model_len: int
     max_choices: int
     is_shared: bool  # whether there is a prefix cache
+    vocab_size: int  # ids that both the tokenizer and the model have
 
     def check(self, prompt: Sequence[int], sampling: SamplingParams) -> None:
         """Raise `InvalidRequest` for what this model can never do."""
@@ -85,7 +86,7 @@ class Submissions:
 
     def _check_ids(self, token_ids: Collection[int], param: str) -> None:
         for token_id in (min(token_ids), max(token_ids)) if token_ids else ():
-            if not 0 <= token_id < self.tokenizer.vocab_size:
+            if not 0 <= token_id < self.vocab_size:
                 raise InvalidRequest(
-                    f"{param} has token id {token_id}; the vocabulary has {self.tokenizer.vocab_size}", param=param
+                    f"{param} has token id {token_id}; the vocabulary has {self.vocab_size}", param=param
                 )

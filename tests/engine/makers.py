@@ -52,7 +52,7 @@ def complete(
     **sampling: Any,
 ) -> list[list[int]]:
     """The token ids said to each prompt, all at once."""
-    submissions = Submissions(tokenizer, frozenset(), core.max_model_len, 128, is_shared)
+    submissions = Submissions(tokenizer, frozenset(), core.max_model_len, 128, is_shared, tokenizer.vocab_size)
     params = SamplingParams(**sampling)
     requests = [submissions.requests(prompt, params, None, "", "")[0] for prompt in prompts]
     return [[i for event in events for i in event.token_ids] for events in run(core, requests).values()]

@@ -213,7 +213,9 @@ def test_a_grammar_that_fails_on_the_way_ends_in_an_error(tokenizer: Tokenizer, 
     limits = llguidance.LLParserLimits(**limit, verbose_errors=False)
     matcher = llguidance.LLMatcher(tokenizer.llg, 'start: x\nx: "a" | x x', log_level=0, limits=limits)
     core = EngineCore(tiny_model(tokenizer.vocab_size), tokenizer, EngineConfig(kv_memory=2**20))
-    submissions = Submissions(tokenizer, frozenset(), core.max_model_len, 1, is_shared=True)
+    submissions = Submissions(
+        tokenizer, frozenset(), core.max_model_len, 1, is_shared=True, vocab_size=tokenizer.vocab_size
+    )
     requests = submissions.requests(
         [1], SamplingParams(temperature=0.0, max_tokens=50, logit_bias={ord("a"): 99.0}), matcher, "", ""
     )

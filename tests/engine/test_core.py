@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from owngpt.errors import EngineFailed, InvalidRequest, Overloaded, ServiceUnavailable
+from owngpt.model.weights import load_model
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import FinishReason, SamplingParams, Thinking
+from owngpt.types import Constraint, FinishReason, SamplingParams, Thinking
 from tests.engine.asking import Gate, ask, engine, settle
 from tests.engine.scripted import FAIL, NAN, ScriptedModel
-from tests.fakes.model import tiny_model
+from tests.fakes.model import VOCAB_SIZE, family_checkpoint, tiny_model
 from tests.fakes.text import byte_tokenizer
 
 pytestmark = pytest.mark.anyio
@@ -154,6 +156,42 @@ async def test_prompt_logprobs_are_the_same_in_chunks_and_beside_a_cached_prefix
         assert other is not None
         assert (one.token_id, one.top[0].token_id) == (other.token_id, other.top[0].token_id)
         assert one.logprob == pytest.approx(other.logprob, abs=1e-4)
+
+
+async def test_logprobs_equal_transformers_where_the_model_is_wider_than_the_tokenizer(tmp_path: Path) -> None:
+    """The padding's share of the probability counts, but padding is never among the best tokens."""
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = byte_tokenizer(tmp_path)
+    assert tokenizer.vocab_size < VOCAB_SIZE
+    prompt = list(b"a prompt of some length")
+    with engine(load_model(family_checkpoint("llama", tmp_path)), tokenizer) as served:
+        (answer,) = await ask(served, prompt, logprobs=4, prompt_logprobs=4, max_tokens=8, ignore_eos=True)
+    info = answer.events[0].prompt
+    assert info is not None
+    known = [*(info.logprobs or ())[1:], *(entry for event in answer.events for entry in event.logprobs or ())]
+    ids = torch.tensor([prompt + answer.token_ids])
+    with torch.no_grad():
+        expected_TV = AutoModelForCausalLM.from_pretrained(tmp_path)(ids).logits[0].log_softmax(-1)
+    for entry, token_id, expected_V in zip(known, ids[0, 1:].tolist(), expected_TV, strict=False):
+        assert entry is not None
+        assert entry.token_id == token_id
+        assert entry.logprob == pytest.approx(float(expected_V[token_id]), abs=1e-4)
+        best = expected_V[: tokenizer.vocab_size].topk(4)
+        assert [top.token_id for top in entry.top] == best.indices.tolist()
+        assert [top.logprob for top in entry.top] == pytest.approx(best.values.tolist(), abs=1e-4)
+
+
+async def test_a_tokenizer_may_have_tokens_that_the_model_does_not_know(tokenizer: Tokenizer) -> None:
+    """Gemma 3 (1B) has one: no grammar fails for it, and who asks for it is refused."""
+    unknown = tokenizer.vocab_size - 1
+    with engine(tiny_model(unknown), tokenizer) as served:
+        (answer,) = await ask(served, "x", logprobs=2, constraint=Constraint('start: "ab"'))
+        assert (answer.text, answer.finish_reason) == ("ab", FinishReason.STOP)
+        with pytest.raises(InvalidRequest, match="token id"):
+            await ask(served, [unknown])
+        with pytest.raises(InvalidRequest, match="token id"):
+            await ask(served, "x", logit_bias={unknown: 1.0})
 
 
 async def test_leaving_frees_the_blocks_within_one_step(tokenizer: Tokenizer) -> None:

@@ -24,7 +24,9 @@ def test_nothing_leaks(tmp_path: Path) -> None:
     model = ScriptedModel(script, tokenizer.vocab_size)
     config = EngineConfig(kv_memory=24 * 4 * 256, block_size=4, max_batch_tokens=24, max_running=6)
     core = EngineCore(model, tokenizer, config)  # type: ignore[arg-type]
-    submissions = Submissions(tokenizer, frozenset(), core.max_model_len, 8, is_shared=True)
+    submissions = Submissions(
+        tokenizer, frozenset(), core.max_model_len, 8, is_shared=True, vocab_size=tokenizer.vocab_size
+    )
     alive: list[Request] = []
     ended: Counter[FinishReason] = Counter()
     for _ in range(NUM_OPERATIONS):

@@ -146,7 +146,7 @@ def test_repetition_looks_at_the_prompt_too(sampler: Sampler, tokenizer: Tokeniz
 
 def test_logprobs_are_those_of_the_raw_logits(sampler: Sampler, tokenizer: Tokenizer) -> None:
     params = {"logprobs": 3, "temperature": 0.5, "logit_bias": {4: 100.0}}
-    (sample,) = sampler.sample(rows(tokenizer, LOGITS), requests_of(1, **params))
+    (sample,) = sampler.sample(rows(tokenizer, LOGITS, padding=0), requests_of(1, **params))
     assert sample.token_id == 4
     assert sample.logprob is not None
     assert sample.logprob.logprob == pytest.approx(math.log(0.05), abs=1e-4)
