@@ -56,7 +56,8 @@ class Models:
         self._aliases = dict(aliases or {})
         for alias, name in self._aliases.items():
             if name not in self._models:
-                raise ConfigError(f"alias {alias!r} stands for {name!r}, which is not loaded; loaded: {self._loaded()}")
+                loaded = ", ".join(self._models) or "none"
+                raise ConfigError(f"alias {alias!r} stands for {name!r}, which is not loaded; loaded: {loaded}")
 
     @property
     def generative(self) -> list[ServedModel]:

@@ -63,5 +63,6 @@ def test_two_models_of_one_name_are_refused() -> None:
 
 
 def test_an_alias_of_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="alias 'a' stands for 'b'"):
-        Models([], {"a": "b"})
+    [fake] = make_app().models.generative
+    with pytest.raises(ConfigError, match=r"alias 'a' stands for 'b', which is not loaded; loaded: fake$"):
+        Models([fake], {"a": "b"})
