@@ -112,3 +112,15 @@ def texts(file: Path) -> dict[str, str]:
 
 def placeholders(text: str) -> set[str]:
     return set(re.findall(r"\{(\w+)\}", text))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "milliseconds", "speed"),
+    [(21, 200, 100), (16, 2, None), (1, 500, None)],
+    ids=["plain", "came in one piece", "one token has no gap"],
+)
+def test_a_speed_is_shown_only_where_it_was_measured(
+    page: Page, tokens: int, milliseconds: int, speed: float | None
+) -> None:
+    message = {"usage": {"completion_tokens": tokens}, "timing": {"first": 100, "last": 100 + milliseconds}}
+    assert run(page, "answer.js", "return m.tokensPerSecond(x);", message) == speed

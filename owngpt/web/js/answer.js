@@ -37,6 +37,8 @@ export function hasOutput(message) {
   return Boolean(message.content || message.reasoning || message.toolCalls.length);
 }
 
+const SHORTEST_S = 0.1; // in less, it is the browser's pauses that would be measured
+
 /**
  * Tokens per second from the first token to the last, or null where it cannot be known. The first token is
  * not counted: its time is the prompt's.
@@ -45,5 +47,5 @@ export function hasOutput(message) {
  */
 export function tokensPerSecond({ usage, timing }) {
   const seconds = (timing.last - timing.first) / 1000;
-  return usage?.completion_tokens > 1 && seconds > 0 ? (usage.completion_tokens - 1) / seconds : null;
+  return usage?.completion_tokens > 1 && seconds >= SHORTEST_S ? (usage.completion_tokens - 1) / seconds : null;
 }
