@@ -1,16 +1,19 @@
 # `make serve`, `make test` and `make lint` do all the set-up that a fresh machine needs.
 PYTHON ?= python3
 VENV   ?= .venv
-PORT   ?= 8000
-HOST   ?= 127.0.0.1
-DATA   ?= $(HOME)/.owngpt
-MODELS ?=
 BIN    := $(VENV)/bin
+
+# For `make serve`; what is empty is as `owngpt serve` and its settings have it. HOST is not taken from the environment,
+# where shells and compilers keep other things under that name.
+MODELS ?=
+PORT   ?=
+DATA   ?=
+HOST    =
 
 .PHONY: serve test lint format clean system
 
 serve: $(VENV)/.package
-	$(BIN)/owngpt serve $(MODELS) --host $(HOST) --port $(PORT) --data-dir $(DATA)
+	$(BIN)/owngpt serve $(MODELS) $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir '$(DATA)')
 
 test: $(VENV)/.dev system
 	$(BIN)/python -m pytest $(ARGS)
