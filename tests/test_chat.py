@@ -12,7 +12,8 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from owngpt.cli import chat
-from owngpt.cli.answers import AnswerFailed, Answers, AppAnswers, ServerAnswers, deltas
+from owngpt.cli.answers import Answers, AppAnswers, ServerAnswers, deltas
+from owngpt.cli.remote import AnswerFailed
 from owngpt.server.asgi import create_app
 from tests.fakes.engine import KEY, FakeEngine, engine_of, make_app
 

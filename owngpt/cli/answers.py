@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from queue import SimpleQueue
@@ -14,14 +12,10 @@ from typing import Any, NamedTuple, Protocol
 from anyio.from_thread import BlockingPortal
 from starlette.types import ASGIApp, Message
 
-from owngpt.errors import OwnGPTError
+from owngpt.cli.remote import AnswerFailed, opened, said
 
 PATH = "/v1/chat/completions"
 TIMEOUT_SECONDS = 600.0  # between two bytes, as the official clients have it
-
-
-class AnswerFailed(OwnGPTError):
-    """The server refused, failed, or cannot be reached; the message says which."""
 
 
 class Delta(NamedTuple):
@@ -59,22 +53,12 @@ class ServerAnswers:
     """A server that runs elsewhere, at `base_url` (it ends with /v1)."""
 
     def __init__(self, base_url: str, api_key: str) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
+        self._url, self._api_key = f"{base_url.rstrip('/')}/chat/completions", api_key
 
     @contextmanager
     def lines(self, request: dict[str, Any]) -> Iterator[Iterator[bytes]]:
-        url, body = f"{self._base_url}/chat/completions", json.dumps(request).encode()
-        try:
-            with urllib.request.urlopen(
-                urllib.request.Request(url, body, self._headers), timeout=TIMEOUT_SECONDS
-            ) as response:
-                yield iter(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise AnswerFailed(_message(error.read(), error.code)) from error
-        except (OSError, ValueError) as error:
-            raise AnswerFailed(f"cannot talk to {self._base_url}: {getattr(error, 'reason', error)}") from error
+        with opened(self._url, self._api_key, json.dumps(request).encode(), seconds=TIMEOUT_SECONDS) as response:
+            yield iter(response)
 
 
 class AppAnswers:
@@ -141,7 +125,7 @@ class _Call:
         start = self._parts.get()
         status = 500 if start is None else start["status"]
         if status != 200:
-            raise AnswerFailed(_message(b"".join(self._chunks()), status))
+            raise AnswerFailed(said(b"".join(self._chunks()), status))
         rest = b""
         for chunk in self._chunks():
             *lines, rest = (rest + chunk).split(b"\n")
@@ -150,11 +134,3 @@ class _Call:
     def _chunks(self) -> Iterator[bytes]:
         while (part := self._parts.get()) is not None:
             yield part.get("body", b"")
-
-
-def _message(body: bytes, status: int) -> str:
-    """What an error answer says."""
-    try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"the server answered with status {status}"

@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from owngpt.cli import progress
-from owngpt.cli.answers import AnswerFailed, Answers, AppAnswers, ServerAnswers, deltas
+from owngpt.cli.answers import Answers, AppAnswers, ServerAnswers, deltas
 from owngpt.cli.options import config_option, model_options, server_options
+from owngpt.cli.remote import AnswerFailed
 from owngpt.config import Settings
 
 ReadLine = Callable[[], str | None]  # a line with its end; None or "" at the end of input

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +11,8 @@ import click
 
 from owngpt.cli import progress
 from owngpt.cli.options import server_options
-from owngpt.errors import DownloadError, SetupError
+from owngpt.cli.remote import AnswerFailed, opened
+from owngpt.errors import SetupError
 
 
 class Row(NamedTuple):
@@ -73,16 +72,14 @@ def cached(folder: Path | None = None) -> Iterator[Row]:
 
 
 def served(base_url: str, api_key: str) -> Iterator[Row]:
-    """What a running server lists. Raises `DownloadError` when it does not answer."""
+    """What a running server lists. Raises `AnswerFailed`."""
     url = f"{base_url.rstrip('/')}/models"
+    with opened(url, api_key, seconds=10) as response:
+        listing = json.load(response)
     try:
-        request = urllib.request.Request(url, headers={"authorization": f"Bearer {api_key}"})
-        with urllib.request.urlopen(request, timeout=10) as response:
-            listing = json.load(response)["data"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DownloadError(f"cannot list the models at {url}: {error}") from error
-    for model in listing:
-        yield Row(model["id"], "served", "")
+        yield from [Row(model["id"], "served", "") for model in listing["data"]]
+    except (KeyError, TypeError) as error:
+        raise AnswerFailed(f"{url} does not list models; the base URL of owngpt ends with /v1") from error
 
 
 def _folder_size(folder: Path) -> int:
