@@ -195,7 +195,8 @@ def _from_toml(file: Path | None) -> dict[str, Any]:
         place = name if section is value else None
         for key in section:
             if key not in _PLACE or _PLACE[key] != place:
-                raise ConfigError(f"config file {file}: unknown setting {f'{place}.{key}' if place else key}")
+                home = f"; it belongs in [{_PLACE[key]}]" if _PLACE.get(key) else ""
+                raise ConfigError(f"config file {file}: unknown setting {f'{place}.{key}' if place else key}{home}")
         values |= section
     return values
 

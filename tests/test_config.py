@@ -134,8 +134,8 @@ def test_a_bad_key_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("port = 1", "unknown setting port"),
-        ("[server]\nmodels = []", "unknown setting server.models"),
+        ("port = 1", r"unknown setting port; it belongs in \[server\]$"),
+        ("[server]\nmodels = []", "unknown setting server.models$"),
         ("[engine]\nspeed = 11", "unknown setting engine.speed"),
         ("server = 1", "unknown setting server"),
         ("[kitchen]\nsink = 1", "unknown setting kitchen"),
