@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from owngpt.engine.request import Request
-from owngpt.errors import InvalidRequest
+from owngpt.errors import InvalidRequest, Overloaded
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint
 
@@ -43,7 +43,8 @@ class ConstraintCompiler:
     async def compile(self, constraint: Constraint) -> llguidance.LLMatcher:
         """A matcher at the start of the grammar, shared: copy it for use.
 
-        `InvalidRequest` (param as the constraint says) if the grammar cannot be enforced.
+        `InvalidRequest` (param as the constraint says) if the grammar cannot be enforced, `Overloaded` if others' hold
+        both threads all the time.
         """
         if len(constraint.grammar) > MAX_GRAMMAR_CHARS:
             raise _refused(constraint, f"it has {len(constraint.grammar)} characters; at most {MAX_GRAMMAR_CHARS}")
@@ -55,11 +56,12 @@ class ConstraintCompiler:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _compile(self, constraint: Constraint) -> llguidance.LLMatcher:
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, _compile, self._tokenizer, constraint.grammar)
+        work = self._threads.submit(_compile, self._tokenizer, constraint.grammar)
         try:
-            matcher = await asyncio.wait_for(work, self._seconds)
+            matcher = await asyncio.wait_for(asyncio.wrap_future(work), self._seconds)
         except TimeoutError as error:
+            if work.cancel():  # it has not even begun
+                raise Overloaded("other requests' grammars are being compiled", retry_after=self._seconds) from error
             raise _refused(constraint, f"it takes more than {self._seconds:g} s to compile; simplify it") from error
         except ValueError as error:  # llguidance cannot read this tokenizer
             raise _refused(constraint, f"this model's tokenizer has no grammars: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from owngpt.config import EngineConfig
 from owngpt.engine.constraints import MAX_GRAMMAR_CHARS, ConstraintCompiler
 from owngpt.engine.core import EngineCore
 from owngpt.engine.submission import Submissions
-from owngpt.errors import InvalidRequest
+from owngpt.errors import InvalidRequest, Overloaded
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, FinishReason, SamplingParams, Thinking
 from tests.engine.asking import Answer, ask, engine
@@ -193,10 +194,27 @@ async def test_what_cannot_be_enforced_is_refused_before_it_runs(tokenizer: Toke
         assert (await ask(served, "x", max_tokens=1))[0].finish_reason is FinishReason.LENGTH
 
 
-async def test_a_slow_grammar_is_given_up_and_others_are_not_held(tokenizer: Tokenizer) -> None:
-    compiler = ConstraintCompiler(tokenizer, seconds=0.0)
+class SlowTokenizer:
+    """Its vocabulary is not prepared before `end` is set."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.end = threading.Event()
+
+    @property
+    def llg(self) -> llguidance.LLTokenizer:
+        self.end.wait(10)
+        return self.tokenizer.llg
+
+
+async def test_a_slow_grammar_is_given_up_and_those_that_wait_are_told_to_come_back(tokenizer: Tokenizer) -> None:
+    slow = SlowTokenizer(tokenizer)
+    compiler = ConstraintCompiler(slow, seconds=0.05)  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match="takes more than"):
         await compiler.compile(Constraint("start: /[a-z]+/"))
+    with pytest.raises(Overloaded):
+        await compiler.compile(Constraint("start: /[0-9]+/"))
+    slow.end.set()
     compiler.close()
 
 
