@@ -42,10 +42,12 @@ class Job:
         self.num_left = len(inputs)
 
     def take(self, count: int) -> list[Input]:
-        """The next inputs; none if the caller has left."""
-        start = self.num_taken
-        self.num_taken = len(self.inputs) if self.future.cancelled() else min(start + count, len(self.inputs))
-        return [] if self.future.cancelled() else [Input(self, i) for i in range(start, self.num_taken)]
+        """The next inputs; none if the caller has left, or has had a failure for an answer."""
+        if self.future.done():
+            self.num_taken = len(self.inputs)
+            return []
+        start, self.num_taken = self.num_taken, min(self.num_taken + count, len(self.inputs))
+        return [Input(self, i) for i in range(start, self.num_taken)]
 
     def answer(self, result: Vectors | EngineFailed) -> None:
         """From any thread."""
