@@ -42,12 +42,17 @@ class Job:
         self.num_left = len(inputs)
 
     def take(self, count: int) -> list[Input]:
-        """The next inputs; none if the caller has left, or has had a failure for an answer."""
-        if self.future.done():
+        """The next inputs; none if the caller has left."""
+        if self.future.cancelled():
             self.num_taken = len(self.inputs)
             return []
         start, self.num_taken = self.num_taken, min(self.num_taken + count, len(self.inputs))
         return [Input(self, i) for i in range(start, self.num_taken)]
+
+    def fail(self, error: EngineFailed) -> None:
+        """Answer with the error, and take no more inputs."""
+        self.num_taken = len(self.inputs)
+        self.answer(error)
 
     def answer(self, result: Vectors | EngineFailed) -> None:
         """From any thread."""
@@ -151,7 +156,7 @@ class ThreadEmbedder:
         except Exception:
             logger.exception("a batch of %d texts could not be embedded", len(batch))
             for job in {text.job for text in batch}:
-                job.answer(EngineFailed("the embedder failed at this request"))
+                job.fail(EngineFailed("the embedder failed at this request"))
             return
         for text, vector in zip(batch, vectors.tolist(), strict=True):
             text.job.vectors[text.number] = vector
