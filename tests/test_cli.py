@@ -12,8 +12,8 @@ from owngpt.cli import COMMANDS, main, progress
 from owngpt.cli.models import cached
 from owngpt.store.db import SQLite, database_file
 from owngpt.store.keys import Keys
+from tests.clients.serving import running
 from tests.fakes.engine import KEY, make_app
-from tests.web.console import served
 
 TINY = {
     "architectures": ["Qwen3ForCausalLM"],
@@ -161,12 +161,14 @@ def test_a_server_that_is_not_there_is_one_sentence() -> None:
 
 
 def test_a_server_lists_its_models_to_who_has_a_key() -> None:
-    with served(make_app()) as address:
-        assert f"{'fake':<16}  served" in run("models", "--base-url", f"{address}v1", "--api-key", KEY).stdout
+    with running(make_app()) as server:
+        assert f"{'fake':<16}  served" in run("models", "--base-url", server.url, "--api-key", KEY).stdout
         for key, problem in (("", "You didn't provide an API key"), ("wrong", "Incorrect API key provided")):
-            result = run("models", "--base-url", f"{address}v1", "--api-key", key)
+            result = run("models", "--base-url", server.url, "--api-key", key)
             assert (result.exit_code, result.stderr.partition(problem)[0]) == (2, "Error: ")
-        no_list = run("models", "--base-url", f"{address}health?", "--api-key", KEY)  # JSON of another kind
+        no_list = run(
+            "models", "--base-url", server.url.replace("/v1", "/health?"), "--api-key", KEY
+        )  # JSON of another kind
         assert "ends with /v1" in no_list.stderr
 
 

@@ -37,7 +37,6 @@ def console(browser: Browser, options: dict[str, object]) -> Iterator[Console]:
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text) if is_problem(message.text) else None)
         yield console_of(app, page, address)
-    app.close()
     assert not problems
 
 

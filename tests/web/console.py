@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from owngpt.server.asgi import create_app
 from owngpt.service.app import App
+from tests.clients.serving import running
 from tests.fakes.engine import KEY, FakeEngine, Script, engine_of
 
 FLAGS = [
@@ -39,17 +35,9 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def served(app: App) -> Iterator[str]:
-    """The real server in a thread; -> its address."""
-    config = uvicorn.Config(create_app(app), log_level="warning", ws="none", lifespan="off")
-    server = uvicorn.Server(config)
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join()
+    """The real server in a thread, closed in the end; -> its address."""
+    with running(app) as server:
+        yield server.url.removesuffix("v1")
 
 
 @dataclass

@@ -20,12 +20,10 @@ WEB = Path(__file__).parents[2] / "owngpt" / "web"
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     """One page for all: these tests leave nothing behind."""
-    app = make_app()
-    with served(app) as address, browser.new_context(locale="en-US") as context:
+    with served(make_app()) as address, browser.new_context(locale="en-US") as context:
         page = context.new_page()
         page.goto(address)
         yield page
-    app.close()
 
 
 def run(page: Page, module: str, body: str, argument: Any = None) -> Any:
