@@ -255,7 +255,8 @@ def _chunk(span: _Span, window: int | None) -> _Chunk:
 
 def _group(spans: list[_Span], block_size: int, window: int | None) -> _Group:
     device = spans[0].blocks.device
-    blocks = torch.nn.utils.rnn.pad_sequence([span.blocks for span in spans], batch_first=True)
+    blocks = torch.nn.utils.rnn.pad_sequence([span.blocks for span in spans], batch_first=True, padding_value=-1)
+    blocks = torch.where(blocks < 0, blocks[:, :1], blocks)  # a sequence's own: another's NaN would pass any mask
     keys_L = torch.arange(blocks.shape[1] * block_size, device=device)
     lengths_S1 = _column((span.context_len - span.first_key for span in spans), device)
     mask_SL = keys_L < lengths_S1

@@ -65,6 +65,15 @@ def test_all_ways_equal_the_definition(num_kv_heads: int, layer: int, dtype: tor
         assert (DenseAttention(config, 1)(layer, q, k, v) - expected).abs().max() < tolerance
 
 
+def test_no_sequence_reads_the_blocks_of_another() -> None:
+    """Two that decode together differ in length; block 0 is a third one's, and a mask does not stop a NaN."""
+    config, block_size = tiny_config(), 4
+    cache = KVCache(config, 8, block_size, torch.float32)
+    cache.value[0][:block_size] = cache.key[0][:block_size] = torch.nan
+    batch = PagedBatch(torch.tensor([5, 20]), [0, 1, 2], [2, 9], [torch.tensor([1]), torch.tensor([3, 4, 5])])
+    assert PagedAttention(config, cache, batch)(0, *random_qkv(config, 2, torch.float32)).isfinite().all()
+
+
 def test_dense_batches_are_separate_sequences() -> None:
     model = tiny_model(**WINDOWED)
     ids = torch.arange(24) * 7 % 300
