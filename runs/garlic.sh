@@ -3,7 +3,7 @@
 #
 #   sh runs/garlic.sh DATA [OUT]
 #
-# DATA holds the archives that docs/garlic.md lists. Stopped at any moment, the same command goes on.
+# DATA holds the archives that owngpt/training/sources/__init__.py lists. Stopped at any moment, the same command goes on.
 set -eu
 DATA=${1:?usage: sh runs/garlic.sh DATA [OUT]}
 OUT=${2:-build/garlic}
