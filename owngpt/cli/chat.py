@@ -129,6 +129,9 @@ def _answers(
     model: str | None, base_url: str | None, api_key: str, config_file: Path | None, engine: dict[str, str | None]
 ) -> AbstractContextManager[Answers]:
     if base_url:
+        if used := [name for name, value in {"config": config_file, **engine}.items() if value is not None]:
+            option = f"--{used[0].replace('_', '-')}"
+            raise click.UsageError(f"{option} is for a model that is loaded here; it has no effect on a server's")
         return nullcontext(ServerAnswers(base_url, api_key))
     given = {"models": (model,) if model else None, **engine}
     return loaded_here(Settings.load(config_file, overrides=given))
