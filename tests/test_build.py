@@ -139,7 +139,7 @@ def test_a_failure_leaves_no_engine_running(settings: Settings, tmp_path: Path) 
     with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
         load(opened.app)
     assert opened.app.obstacle is not None
-    assert not [thread for thread in threading.enumerate() if thread not in before]
+    assert "owngpt-engine" not in {thread.name for thread in threading.enumerate() if thread not in before}
     opened.app.close()
 
 

@@ -68,6 +68,7 @@ class ChatPrompt:
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
     operation: str = "chat"
     param: str = "messages"
+    num_prompts: int = 1
 
     @property
     def cost(self) -> int:

@@ -22,6 +22,10 @@ class CompletionPrompt:
     param: str = "prompt"
 
     @property
+    def num_prompts(self) -> int:
+        return len(self.inputs)
+
+    @property
     def cost(self) -> int:
         return sum(map(len, self.inputs)) + len(self.suffix or "")
 

@@ -9,20 +9,23 @@ from dataclasses import replace
 
 from owngpt.types import TokenEvent
 
-MAX_AT_ONCE = 8  # prompts of one request that the engine sees at the same time
-
 Events = AsyncIterator[TokenEvent]
 Submit = Callable[[Sequence[int]], AbstractAsyncContextManager[Events]]
 _Item = TokenEvent | Exception | None  # None: a worker has no more to do
 
 
-def fan_out(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> AbstractAsyncContextManager[Events]:
-    """Submit each prompt; prompt i's choice j comes out with index `i * n + j`. One prompt costs nothing extra."""
-    return submit(prompts[0]) if len(prompts) == 1 else _many(submit, prompts, n)
+def fan_out(
+    submit: Submit, prompts: Sequence[Sequence[int]], n: int, at_once: int
+) -> AbstractAsyncContextManager[Events]:
+    """Submit each prompt, `at_once` of them at the same time; prompt i's choice j comes out with index `i * n + j`.
+
+    One prompt costs nothing extra.
+    """
+    return submit(prompts[0]) if len(prompts) == 1 else _many(submit, prompts, n, at_once)
 
 
 @asynccontextmanager
-async def _many(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> AsyncIterator[Events]:
+async def _many(submit: Submit, prompts: Sequence[Sequence[int]], n: int, at_once: int) -> AsyncIterator[Events]:
     """A few workers take the prompts in order. The first failure ends all; leaving aborts all.
 
     Entering returns when the first prompt is admitted, or raises what refuses it.
@@ -43,7 +46,7 @@ async def _many(submit: Submit, prompts: Sequence[Sequence[int]], n: int) -> Asy
             _resolve(admitted, error)
             await queue.put(error)
 
-    workers = [asyncio.create_task(work()) for _ in range(min(MAX_AT_ONCE, len(prompts)))]
+    workers = [asyncio.create_task(work()) for _ in range(at_once)]
     try:
         await admitted
         yield _read(queue, len(workers))

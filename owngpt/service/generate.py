@@ -41,6 +41,11 @@ class Prompt(Protocol):
         ...
 
     @property
+    def num_prompts(self) -> int:
+        """How many prompts are continued."""
+        ...
+
+    @property
     def cost(self) -> int:
         """About how many characters there are to work through."""
         ...
@@ -92,12 +97,12 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
     """
     model, prompt, n = request.model, request.prompt, request.sampling.n
     with (
-        app.limits.admit(prompt.operation, model.name, n) as ticket,
+        app.limits.admit(prompt.operation, model.name, n, prompt.num_prompts) as ticket,
         trace(app.tracer, prompt.operation, model.name, ticket, request.sampling),
     ):
         prepared = await app.workers.run(prompt.cost, prompt.prepare, model, request.sampling)
         check_fits(prepared, model, prompt.param)
-        async with _submit(caller, request, prepared) as events:
+        async with _submit(caller, request, prepared, ticket.at_once) as events:
             yield Generation(prepared.prompts, events, ticket)
 
 
@@ -119,7 +124,9 @@ def namespace(caller: Caller) -> str:
     return hashlib.sha256(b"owngpt prefix cache\0" + caller.project_id.encode()).hexdigest()[:32]
 
 
-def _submit(caller: Caller, request: GenerationRequest, prepared: Prepared) -> AbstractAsyncContextManager[Events]:
+def _submit(
+    caller: Caller, request: GenerationRequest, prepared: Prepared, at_once: int
+) -> AbstractAsyncContextManager[Events]:
     def submit(prompt: Sequence[int]) -> AbstractAsyncContextManager[Events]:
         return request.model.engine.submit(
             prompt,
@@ -129,4 +136,4 @@ def _submit(caller: Caller, request: GenerationRequest, prepared: Prepared) -> A
             request_id=request.request_id,
         )
 
-    return fan_out(submit, prepared.prompts, prepared.sampling.n)
+    return fan_out(submit, prepared.prompts, prepared.sampling.n, at_once)

@@ -12,6 +12,8 @@ from owngpt.errors import InvalidRequest, Overloaded, RequestError, ServiceUnava
 from owngpt.service.telemetry import Metrics, RequestRecord
 from owngpt.types import FinishReason, TokenEvent, Usage
 
+MAX_AT_ONCE = 8  # prompts of one request that run at the same time
+
 
 class Room(NamedTuple):
     """How many choices the server takes, and how many more it would take now."""
@@ -23,7 +25,8 @@ class Room(NamedTuple):
 class Ticket:
     """One admitted request: counts what it costs, and tells the metrics when it ends."""
 
-    def __init__(self, operation: str, model: str, num_choices: int) -> None:
+    def __init__(self, operation: str, model: str, num_choices: int, at_once: int = 1) -> None:
+        self.at_once = at_once  # prompts that there is room for at the same time
         self._operation = operation
         self._model = model
         self._num_choices = num_choices  # of one prompt
@@ -72,16 +75,18 @@ class Limits:
         return Room(self._capacity, max(0, self._capacity - self._num_choices))
 
     @contextmanager
-    def admit(self, operation: str, model: str, num_choices: int = 1) -> Iterator[Ticket]:
-        """Take room for a request while the context is open.
+    def admit(self, operation: str, model: str, num_choices: int = 1, num_prompts: int = 1) -> Iterator[Ticket]:
+        """Take room for a request of `num_choices` for each prompt while the context is open.
 
+        Of several prompts only some run at once, so that is what takes room; the ticket says how many.
         Raises `ServiceUnavailable` while draining, `Overloaded` when there is no room, and `InvalidRequest` when
         there never will be. Leaving tells the metrics how it ended: finished, rejected, failed, or aborted.
         """
-        self._check(num_choices)
-        ticket = Ticket(operation, model, num_choices)
+        at_once = max(1, min(num_prompts, MAX_AT_ONCE, self._capacity // num_choices))
+        self._check(num_choices * at_once)
+        ticket = Ticket(operation, model, num_choices, at_once)
         self._metrics.request_started(operation, model)
-        self._take(num_choices)
+        self._take(num_choices * at_once)
         outcome: str | None = None
         try:
             yield ticket
@@ -95,7 +100,7 @@ class Limits:
             outcome = "abort"
             raise
         finally:
-            self._take(-num_choices)
+            self._take(-num_choices * at_once)
             self._metrics.request_finished(ticket.record(outcome))
 
     async def drain(self) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from owngpt.errors import Overloaded
-from owngpt.service.fanout import MAX_AT_ONCE, Events, fan_out
+from owngpt.service.fanout import Events, fan_out
 from owngpt.types import TokenEvent
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ class Engine:
             self.inside -= 1
 
     async def enter(self, prompts: Sequence[Sequence[int]]) -> None:
-        async with fan_out(self.submit, prompts, self.n):
+        async with fan_out(self.submit, prompts, self.n, at_once=min(4, len(prompts))):
             pass
 
     async def _events(self, prompt: Sequence[int]) -> Events:
@@ -44,7 +44,7 @@ class Engine:
 
 
 async def read_all(engine: Engine, prompts: Sequence[Sequence[int]]) -> dict[int, Sequence[int]]:
-    async with fan_out(engine.submit, prompts, engine.n) as events:
+    async with fan_out(engine.submit, prompts, engine.n, at_once=min(4, len(prompts))) as events:
         return {event.index: event.token_ids async for event in events}
 
 
@@ -52,7 +52,7 @@ async def test_events_are_numbered_by_prompt_and_choice() -> None:
     engine = Engine(n=2)
     found = await read_all(engine, [[i] for i in range(30)])
     assert found == {i * 2 + j: (i,) for i in range(30) for j in range(2)}
-    assert (engine.inside, engine.most) == (0, MAX_AT_ONCE)
+    assert (engine.inside, engine.most) == (0, 4)
 
 
 async def test_a_failure_ends_all() -> None:
@@ -71,7 +71,7 @@ async def test_a_refusal_comes_before_the_first_event() -> None:
 
 async def test_leaving_early_leaves_all() -> None:
     engine = Engine(n=500)
-    async with fan_out(engine.submit, [[i] for i in range(30)], 500) as events:
+    async with fan_out(engine.submit, [[i] for i in range(30)], 500, at_once=4) as events:
         async for _ in events:
             break
-    assert (engine.inside, engine.entered) == (0, MAX_AT_ONCE)
+    assert (engine.inside, engine.entered) == (0, 4)

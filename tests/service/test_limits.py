@@ -43,6 +43,18 @@ def test_there_is_room_for_so_many_choices() -> None:
     assert limits.room.remaining == 3
 
 
+@pytest.mark.parametrize(("capacity", "n", "prompts", "at_once"), [(20, 2, 3, 3), (20, 2, 100, 8), (20, 6, 9, 3)])
+def test_a_list_of_prompts_has_room_for_those_that_run_at_once(
+    capacity: int, n: int, prompts: int, at_once: int
+) -> None:
+    """It took room for one prompt, so the engine could refuse a later one in the middle of the stream."""
+    limits = Limits(capacity, Recorder())
+    with limits.admit("text_completion", "m", n, prompts) as ticket:
+        assert ticket.at_once == at_once
+        assert limits.room.remaining == capacity - n * at_once
+    assert limits.room.remaining == capacity
+
+
 def test_what_never_fits_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidRequest, match="n is 4"), Limits(3, Recorder()).admit("chat", "m", 4):
         pass
