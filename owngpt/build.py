@@ -105,11 +105,11 @@ def _generator(
 
 def engine_config(settings: Settings) -> EngineConfig:
     """What one engine gets. Where no `kv_memory` is given, several models divide the share between them."""
-    from owngpt.engine.memory import SHARE, available_memory
+    from owngpt.engine.memory import default_kv_memory
 
     if settings.engine.kv_memory is not None or len(settings.models) < 2:
         return settings.engine
-    return replace(settings.engine, kv_memory=int(available_memory() * SHARE) // len(settings.models))
+    return replace(settings.engine, kv_memory=default_kv_memory(len(settings.models)))
 
 
 def _embedder(source: Source, tokenizer: Tokenizer, created: int) -> ServedEmbedder:

@@ -28,15 +28,18 @@ def plan_kv(config: EngineConfig, max_position: int, bytes_per_token: int, avail
     wanted = min(max_position, config.max_model_len or max_position)
     block_bytes = config.block_size * bytes_per_token
     useful = config.max_running * _ceil_div(wanted, config.block_size)
-    if config.kv_memory is not None:
-        num_blocks = min(useful, config.kv_memory // block_bytes)
-    else:
-        num_blocks = min(useful, int((available_memory() if available is None else available) * SHARE) // block_bytes)
+    budget = default_kv_memory(available=available) if config.kv_memory is None else config.kv_memory
+    num_blocks = min(useful, budget // block_bytes)
     if num_blocks == 0:
         raise ConfigError(
             f"the memory for keys and values does not hold one block of {block_bytes} bytes; set kv_memory"
         )
     return KVPlan(num_blocks, min(wanted, num_blocks * config.block_size))
+
+
+def default_kv_memory(num_models: int = 1, available: int | None = None) -> int:
+    """Bytes for each of several models where no budget is given: together they get a share of what is available."""
+    return int((available_memory() if available is None else available) * SHARE) // num_models
 
 
 def available_memory() -> int:
