@@ -58,13 +58,6 @@ class ToolChoice:
     names: frozenset[str] | None = None
 
 
-def response_format_constraint(
-    response_format: ResponseFormat, tokenizer: Tokenizer, family: Family | None = None
-) -> Constraint | None:
-    """The constraint of an answer without tools; None for plain text. Raises `InvalidRequest` with a path."""
-    return tools_constraint(tokenizer, family or Family(), response_format=response_format)
-
-
 def regex_constraint(pattern: str, tokenizer: Tokenizer, param: str) -> Constraint:
     """The text matches the whole regex (Rust's syntax, no look-around, which is refused)."""
     if len(pattern) > MAX_GRAMMAR:

@@ -19,7 +19,6 @@ from owngpt.text.grammar import (
     ToolChoice,
     lark_constraint,
     regex_constraint,
-    response_format_constraint,
     tools_constraint,
 )
 from owngpt.text.output import OutputParser
@@ -48,6 +47,11 @@ ANSWER = ResponseFormat(
     "json_schema",
     {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": False},
 )
+
+
+def answer_constraint(response_format: ResponseFormat, tokenizer: Tokenizer) -> Constraint | None:
+    """Of an answer without tools, from a family without marks."""
+    return tools_constraint(tokenizer, Family(), response_format=response_format)
 
 
 @pytest.fixture(scope="module")
@@ -143,15 +147,15 @@ CONFORMING: list[Any] = [
 @pytest.mark.parametrize("schema", CONFORMING, ids=lambda schema: json.dumps(schema)[:60])
 def test_an_answer_conforms_to_its_schema(tokenizer: Tokenizer, schema: Any) -> None:
     validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-    constraint = response_format_constraint(ResponseFormat("json_schema", schema), tokenizer)
+    constraint = answer_constraint(ResponseFormat("json_schema", schema), tokenizer)
     for text in babbles(constraint, tokenizer):
         validator.validate(json.loads(text))
 
 
 def test_json_object(tokenizer: Tokenizer) -> None:
-    constraint = response_format_constraint(ResponseFormat("json_object"), tokenizer)
+    constraint = answer_constraint(ResponseFormat("json_object"), tokenizer)
     assert all(isinstance(json.loads(text), dict) for text in babbles(constraint, tokenizer))
-    assert response_format_constraint(ResponseFormat("text"), tokenizer) is None
+    assert answer_constraint(ResponseFormat("text"), tokenizer) is None
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -160,13 +164,13 @@ def test_an_answer_may_have_to_spell_a_control_token(made: Any, family: str) -> 
     tokenizer = made[family][0]
     for mark in sorted(tokenizer.special_tokens | {"<tool_call>"}):
         text = f"about {mark}."
-        constraint = response_format_constraint(ResponseFormat("json_schema", {"const": text}), tokenizer)
+        constraint = answer_constraint(ResponseFormat("json_schema", {"const": text}), tokenizer)
         assert set(babbles(constraint, tokenizer, 2)) == {json.dumps(text)}
 
 
 def test_a_weak_model_cannot_pad_without_end(tokenizer: Tokenizer) -> None:
     """A model that always prefers white space gets none but one space after a comma or colon."""
-    constraint = response_format_constraint(ResponseFormat("json_schema", CITY), tokenizer)
+    constraint = answer_constraint(ResponseFormat("json_schema", CITY), tokenizer)
     assert constraint is not None
     matcher = LLMatcher(tokenizer.llg, constraint.grammar)
     assert matcher.consume_tokens(tokenizer.encode('{"city": '))
@@ -198,7 +202,7 @@ def test_a_weak_model_cannot_pad_without_end(tokenizer: Tokenizer) -> None:
 )
 def test_what_llguidance_does_not_take_is_refused_with_its_path(tokenizer: Tokenizer, schema: Any, path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        response_format_constraint(ResponseFormat("json_schema", schema), tokenizer)
+        answer_constraint(ResponseFormat("json_schema", schema), tokenizer)
     assert caught.value.param == "response_format.json_schema.schema" + path
 
 
