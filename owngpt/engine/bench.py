@@ -13,7 +13,7 @@ import torch
 
 from owngpt.engine.batch import ForwardBatch
 from owngpt.engine.request import Request
-from owngpt.engine.runner import ModelRunner
+from owngpt.engine.runner import ModelRunner, make_runner
 from owngpt.engine.scheduler import Chunk
 from owngpt.model.weights import load_model
 from owngpt.types import SamplingParams
@@ -45,7 +45,7 @@ def bench_engine(
         torch.set_num_threads(threads)
     model = load_model(model_folder, dtype, random_weights=random_weights)
     num_blocks = max(_blocks_for(prompt), max(streams) * _blocks_for(context))
-    runner = ModelRunner(model, num_blocks, _BLOCK_SIZE)
+    runner = make_runner(model, num_blocks, _BLOCK_SIZE)
     return {
         "prefill_tok_s": _prefill(runner, prompt),
         "decode": {str(number): _decode(runner, number, context) for number in streams},
@@ -89,7 +89,7 @@ def _decode(runner: ModelRunner, number: int, context: int) -> dict[str, float]:
 def _requests(runner: ModelRunner, number: int, num_tokens: int) -> list[Request]:
     """Each with blocks of its own."""
     num_blocks = _blocks_for(num_tokens)
-    vocab_size = runner.model.config.vocab_size
+    vocab_size = runner.config.vocab_size
     return [
         Request(
             token_ids=[(7 * i + 11 * stream) % vocab_size for i in range(num_tokens)],

@@ -24,14 +24,13 @@ from owngpt.engine.constraints import ConstraintCompiler
 from owngpt.engine.memory import plan_kv
 from owngpt.engine.prompt_logprobs import PromptScorer
 from owngpt.engine.request import Request, RequestState, Sample
-from owngpt.engine.runner import ModelRunner
+from owngpt.engine.runner import block_bytes, make_runner
 from owngpt.engine.sampler import Sampler
 from owngpt.engine.scheduler import Scheduler
 from owngpt.engine.stats import Counters
 from owngpt.engine.stream import Admission, Stream
 from owngpt.engine.submission import Submissions
 from owngpt.errors import EngineFailed, ServiceUnavailable
-from owngpt.model.attention import KVCache
 from owngpt.model.transformer import Transformer
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent
@@ -50,10 +49,10 @@ class EngineCore:
     """Used by one thread at a time. Raises `ConfigError` where the KV memory holds no block."""
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, config: EngineConfig) -> None:
-        plan = plan_kv(config, model.config.max_position, KVCache.bytes_per_token(model.config, model.dtype))
+        plan = plan_kv(config, model.config.max_position, block_bytes(model, config.block_size))
         self.max_model_len = plan.max_model_len
         self.scheduler = Scheduler(plan.num_blocks, config.block_size, config.max_batch_tokens, config.max_running)
-        self.runner = ModelRunner(model, plan.num_blocks, config.block_size)
+        self.runner = make_runner(model, plan.num_blocks, config.block_size)
         self.sampler = Sampler(tokenizer, self.scheduler.max_running)
         self.prompt_scorer = PromptScorer(tokenizer, self.runner.logits)
         self.counters = Counters()

@@ -19,14 +19,13 @@ class KVPlan(NamedTuple):
     max_model_len: int
 
 
-def plan_kv(config: EngineConfig, max_position: int, bytes_per_token: int, available: int | None = None) -> KVPlan:
+def plan_kv(config: EngineConfig, max_position: int, block_bytes: int, available: int | None = None) -> KVPlan:
     """Divide the budget into blocks.
 
     The budget is `config.kv_memory`, or a share of the `available` bytes (None: ask the system), but not more than
     `max_running` requests of full length could use. `ConfigError` if it does not hold even one block.
     """
     wanted = min(max_position, config.max_model_len or max_position)
-    block_bytes = config.block_size * bytes_per_token
     useful = config.max_running * _ceil_div(wanted, config.block_size)
     budget = default_kv_memory(available=available) if config.kv_memory is None else config.kv_memory
     num_blocks = min(useful, budget // block_bytes)

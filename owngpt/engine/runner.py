@@ -1,44 +1,116 @@
-"""ModelRunner: the weights and the KV tensors; one forward. It does not know whose tokens these are."""
+"""ModelRunner: the weights and the KV memory; one forward. It does not know whose tokens these are.
+
+`TorchRunner` runs a `Transformer` by PyTorch. Shapes: T new tokens of a step, N rows that logits are asked for,
+E hidden size, V vocabulary.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from owngpt.engine.batch import ForwardBatch
 from owngpt.model.attention import KVCache, PagedAttention
+from owngpt.model.config import ModelConfig
 from owngpt.model.transformer import Transformer
 
 
-class ModelRunner:
-    """Runs `model` over `num_blocks` blocks of KV memory."""
+class ModelRunner(Protocol):
+    """What the engine computes with. Used by one thread at a time."""
+
+    config: ModelConfig
+    numerics: str  # names the arithmetic; two runners of the same weights and numerics give the same bits
+    is_invariant: bool  # whether a row has the same bits whatever else is in the batch
+    block_bytes: int  # of the keys and values of one block, all layers
+
+    def forward(self, batch: ForwardBatch) -> Tensor:
+        """hidden_TE of all new tokens; their keys and values are in the cache afterwards."""
+        ...
+
+    def logits(self, hidden_NE: Tensor) -> Tensor:
+        """logits_NV, float32."""
+        ...
+
+    def clear(self, blocks: Sequence[int]) -> None:
+        """Zero these blocks. A NaN left behind would reach whoever gets the block next: 0 * NaN is NaN."""
+        ...
+
+    def read_block(self, block: int) -> Tensor:
+        """A copy of the keys and values of a block: uint8 [block_bytes]."""
+        ...
+
+    def write_block(self, block: int, data: Tensor) -> None:
+        """Put back what `read_block` gave, of a runner with the same numerics."""
+        ...
+
+    def close(self) -> None:
+        """Free the KV memory."""
+        ...
+
+
+def make_runner(model: Transformer, num_blocks: int, block_size: int) -> ModelRunner:
+    """The runner for this kind of model."""
+    return TorchRunner(model, num_blocks, block_size)
+
+
+def block_bytes(model: Transformer, block_size: int) -> int:
+    """What a block of KV memory costs, over all layers."""
+    return block_size * KVCache.bytes_per_token(model.config, model.dtype)
+
+
+class TorchRunner:
+    """Runs `model` over `num_blocks` blocks of KV memory. Its sums may depend on the shape of the batch."""
+
+    is_invariant = False
 
     def __init__(self, model: Transformer, num_blocks: int, block_size: int) -> None:
         self.model = model
+        self.config = model.config
+        self.numerics = f"torch {torch.__version__} {str(model.dtype).removeprefix('torch.')}"
+        self.block_bytes = block_bytes(model, block_size)
         self.cache = KVCache(model.config, num_blocks, block_size, model.dtype)
 
     @torch.inference_mode()
     def forward(self, batch: ForwardBatch) -> Tensor:
-        """hidden_TE of all new tokens; their keys and values are in the cache afterwards."""
+        """See `ModelRunner`."""
         attention = PagedAttention(self.model.config, self.cache, batch.paged)
         hidden_TE: Tensor = self.model(batch.tokens_T, batch.positions_T, attention)
         return hidden_TE
 
     @torch.inference_mode()
     def logits(self, hidden_NE: Tensor) -> Tensor:
-        """logits_NV, float32."""
+        """See `ModelRunner`."""
         return self.model.logits(hidden_NE)
 
     @torch.inference_mode()
     def clear(self, blocks: Sequence[int]) -> None:
-        """Zero these blocks. A NaN left behind would reach whoever gets the block next: 0 * NaN is NaN."""
+        """See `ModelRunner`."""
         index = torch.tensor(blocks, dtype=torch.int64)
-        for tensor in (*self.cache.key, *self.cache.value):
-            tensor.view(self.cache.num_blocks, self.cache.block_size, *tensor.shape[1:]).index_fill_(0, index, 0)
+        for tensor in self._by_block():
+            tensor.index_fill_(0, index, 0)
+
+    @torch.inference_mode()
+    def read_block(self, block: int) -> Tensor:
+        """See `ModelRunner`."""
+        return torch.cat([tensor[block].flatten().view(torch.uint8) for tensor in self._by_block()])
+
+    @torch.inference_mode()
+    def write_block(self, block: int, data: Tensor) -> None:
+        """See `ModelRunner`."""
+        parts = data.chunk(2 * self.config.num_layers)
+        for tensor, part in zip(self._by_block(), parts, strict=True):
+            tensor[block].flatten().view(torch.uint8).copy_(part)
 
     def close(self) -> None:
-        """Free the KV memory."""
+        """See `ModelRunner`."""
         self.cache.key.clear()
         self.cache.value.clear()
+
+    def _by_block(self) -> list[Tensor]:
+        """Every layer's keys, then its values, as [num_blocks, block_size, K, D]."""
+        cache = self.cache
+        shape = (cache.num_blocks, cache.block_size)
+        return [tensor.view(*shape, *tensor.shape[1:]) for tensor in (*cache.key, *cache.value)]

@@ -14,29 +14,29 @@ MIB = 2**20
 
 
 def test_a_given_budget_is_divided_into_blocks() -> None:
-    plan = plan_kv(EngineConfig(kv_memory=MIB, block_size=16), max_position=100_000, bytes_per_token=1024)
+    plan = plan_kv(EngineConfig(kv_memory=MIB, block_size=16), max_position=100_000, block_bytes=16 * 1024)
     assert plan.num_blocks == 64
     assert plan.max_model_len == 1024
 
 
 def test_a_request_may_be_as_long_as_the_checkpoint_and_the_option_allow() -> None:
-    assert plan_kv(EngineConfig(kv_memory=MIB), 100, 8).max_model_len == 100
-    assert plan_kv(EngineConfig(kv_memory=MIB, max_model_len=50), 100, 8).max_model_len == 50
-    assert plan_kv(EngineConfig(kv_memory=MIB, max_model_len=500), 100, 8).max_model_len == 100
+    assert plan_kv(EngineConfig(kv_memory=MIB), 100, 128).max_model_len == 100
+    assert plan_kv(EngineConfig(kv_memory=MIB, max_model_len=50), 100, 128).max_model_len == 50
+    assert plan_kv(EngineConfig(kv_memory=MIB, max_model_len=500), 100, 128).max_model_len == 100
 
 
 def test_the_default_is_a_share_of_what_is_available() -> None:
-    plan = plan_kv(EngineConfig(), 100_000, 1024, available=100 * MIB)
+    plan = plan_kv(EngineConfig(), 100_000, 16 * 1024, available=100 * MIB)
     assert plan.num_blocks == 40 * MIB // (16 * 1024)
 
 
 def test_no_more_is_taken_than_could_be_used() -> None:
-    assert plan_kv(EngineConfig(max_running=4), 100, 8, available=2**40).num_blocks == 4 * 7
+    assert plan_kv(EngineConfig(max_running=4), 100, 128, available=2**40).num_blocks == 4 * 7
 
 
 def test_memory_for_no_block_is_a_setting_to_change() -> None:
     with pytest.raises(ConfigError, match="kv_memory"):
-        plan_kv(EngineConfig(kv_memory=1000), 100, 1024)
+        plan_kv(EngineConfig(kv_memory=1000), 100, 16 * 1024)
 
 
 def test_the_machine_says_what_is_available() -> None:
