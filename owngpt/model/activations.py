@@ -9,7 +9,9 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional as F
 
-Activation = Literal["silu", "gelu", "gelu_tanh", "relu"]
+Activation = Literal["silu", "gelu", "gelu_tanh", "relu", "clamped_swiglu"]
+"""All but the last are functions of one value, and a gated MLP computes activation(gate) * up. With clamped_swiglu it
+computes g * sigmoid(alpha * g) * (u + 1), where g is the gate, at most `limit`, and u is up within +-`limit`."""
 
 NAMES: Mapping[str, Activation] = {
     "silu": "silu",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from owngpt.errors import CheckpointError
 from owngpt.model import activations
@@ -18,13 +18,18 @@ from owngpt.model.activations import Activation
 from owngpt.model.rope import RopeConfig
 from owngpt.model.values import Values, architecture, read_json
 
+RouterKind = Literal["softmax_first", "choice_first"]
+"""What a router does with its logits, one per expert: a softmax over all of them, of which the largest are chosen
+(Qwen3-MoE), or the choice of the largest, then a softmax over those alone (gpt-oss). Ties go to the lower expert."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerConfig:
-    """How one layer attends."""
+    """How one layer attends, and which kind of MLP it has."""
 
     window: int | None = None  # a token sees itself and the window - 1 tokens before it; None: all of them
     rope: RopeConfig | None = None  # None: no positional encoding (NoPE)
+    is_moe: bool = False  # its MLP is a mixture of `num_experts`, each of width `expert_size`
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +48,25 @@ class ModelConfig:
     norm_eps: float
     attention_scale: float
     activation: Activation = "silu"
+    swiglu_alpha: float = 1.702  # for the activation clamped_swiglu only
+    swiglu_limit: float = 7.0
     has_qkv_bias: bool = False
     has_o_bias: bool = False
     has_mlp_bias: bool = False
     has_qk_norm: bool = False  # RMSNorm on each head of q and k, before the rotation
+    has_sinks: bool = False  # one logit per head that takes part in the softmax of attention and has no value
     has_post_norms: bool = False  # also a norm after attention and after the MLP (Gemma)
     is_norm_offset: bool = False  # norms multiply by 1 + weight (Gemma)
     embedding_scale: float = 1.0
     logit_softcap: float | None = None  # logits become cap * tanh(logits / cap)
     is_tied: bool = False  # the output projection is the embedding
+    num_experts: int = 0  # of each layer that `is_moe`; 0: no layer is
+    experts_per_token: int = 0  # how many of them a token goes through
+    expert_size: int = 0  # width of one expert, as `intermediate_size` is that of an MLP
+    router_kind: RouterKind = "softmax_first"
+    is_router_normalized: bool = False  # with softmax_first: the weights of the chosen are made to add up to 1
+    has_router_bias: bool = False
+    has_expert_bias: bool = False  # on gate, up and down of every expert
 
     @property
     def num_layers(self) -> int:
@@ -75,7 +90,9 @@ class _Family:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     biases: tuple[bool | str, bool | str, bool | str] = (False, False, False)  # qkv, o, mlp; or the key that says
     has_qk_norm: bool = False
+    has_experts: bool = False
     is_gemma: bool = False  # the four norms, their offset and the embedding scale always come together
+    is_gpt_oss: bool = False  # as do sinks, the clamped SwiGLU, and the biases of routers and experts
 
 
 _GEMMA3 = _Family(
@@ -122,15 +139,53 @@ FAMILIES: Mapping[str, _Family] = {
     ),
     "Gemma3ForCausalLM": _GEMMA3,
     "Gemma3ForConditionalGeneration": _GEMMA3,
+    "Qwen3MoeForCausalLM": _Family(
+        {
+            "max_position_embeddings": 32768,
+            "num_key_value_heads": 4,
+            "num_local_experts": 128,
+            "num_experts_per_tok": 8,
+            "moe_intermediate_size": 768,
+            "decoder_sparse_step": 1,
+            "mlp_only_layers": [],
+        },
+        biases=("attention_bias", "attention_bias", False),
+        has_qk_norm=True,
+        has_experts=True,
+    ),
+    "GptOssForCausalLM": _Family(
+        {
+            "rms_norm_eps": 1e-5,
+            "max_position_embeddings": 131072,
+            "num_key_value_heads": 8,
+            "head_dim": 64,
+            "attention_bias": True,
+            "sliding_window": 128,
+            "num_local_experts": 128,
+            "num_experts_per_tok": 4,
+            "rope_theta": 150_000.0,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "factor": 32.0,
+                "truncate": False,
+                "original_max_position_embeddings": 4096,
+            },
+        },
+        biases=("attention_bias", "attention_bias", False),
+        has_experts=True,
+        is_gpt_oss=True,
+    ),
 }
 _BY_MODEL_TYPE = {
     "llama": "LlamaForCausalLM",
     "mistral": "MistralForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
     "smollm3": "SmolLM3ForCausalLM",
     "gemma3_text": "Gemma3ForCausalLM",
     "gemma3": "Gemma3ForConditionalGeneration",
+    "gpt_oss": "GptOssForCausalLM",
 }
 _COMMON: Mapping[str, Any] = {
     "rms_norm_eps": 1e-6,
@@ -152,8 +207,7 @@ class _Reader(Values):
     def open(cls, values: Mapping[str, Any], source: str) -> _Reader:
         name = _known_architecture(values, source)
         family = FAMILIES[name]
-        if values.get("quantization_config") is not None:
-            raise CheckpointError(f"{source}: quantized weights are not supported; take the bf16 or fp32 checkpoint")
+        _refuse_quantized(values, source, family)
         text = values.get("text_config")
         if isinstance(text, dict):  # a multimodal checkpoint: its text part is the decoder
             values = {"tie_word_embeddings": values.get("tie_word_embeddings"), **text}
@@ -194,20 +248,42 @@ class _Reader(Values):
             embedding_scale=hidden_size**0.5 if self.family.is_gemma else 1.0,
             logit_softcap=self.logit_softcap(),
             is_tied=self.flag("tie_word_embeddings"),
+            **(self.mixture() if self.family.has_experts else {}),
         )
+
+    def mixture(self) -> dict[str, Any]:
+        """The fields of `ModelConfig` that describe routers and experts."""
+        is_gpt_oss = self.family.is_gpt_oss
+        num_experts = self.integer("num_experts" if "num_experts" in self.values else "num_local_experts")
+        return {
+            "num_experts": num_experts,
+            "experts_per_token": self.integer("num_experts_per_tok", maximum=num_experts),
+            "expert_size": self.integer("intermediate_size" if is_gpt_oss else "moe_intermediate_size"),
+            "router_kind": "choice_first" if is_gpt_oss else "softmax_first",
+            "is_router_normalized": self.flag("norm_topk_prob"),
+            "has_router_bias": is_gpt_oss,
+            "has_expert_bias": is_gpt_oss,
+            "has_sinks": is_gpt_oss,
+            "swiglu_alpha": self.number("swiglu_alpha", 1.702),
+            "swiglu_limit": self.number("swiglu_limit", 7.0),
+        }
 
     def layers(self) -> tuple[LayerConfig, ...]:
         kinds, has_rope, window = self.layer_kinds(), self.has_rope(), self.values.get("sliding_window")
         is_windowed = window is not None and (
-            self.family.is_gemma or self.architecture == "MistralForCausalLM" or self.flag("use_sliding_window")
+            self.family.is_gemma
+            or self.family.is_gpt_oss
+            or self.architecture == "MistralForCausalLM"
+            or self.flag("use_sliding_window")
         )
         size = self.integer("sliding_window") if is_windowed else None
         return tuple(
             LayerConfig(
                 window=size if kind == "sliding_attention" else None,
                 rope=self.rope(kind) if rotates else None,
+                is_moe=self.is_moe(layer),
             )
-            for kind, rotates in zip(kinds, has_rope, strict=True)
+            for layer, (kind, rotates) in enumerate(zip(kinds, has_rope, strict=True))
         )
 
     def num_layers(self) -> int:
@@ -231,11 +307,21 @@ class _Reader(Values):
     def default_kind(self, layer: int) -> str:
         if self.family.is_gemma:
             is_sliding = (layer + 1) % self.integer("sliding_window_pattern") != 0
+        elif self.family.is_gpt_oss:
+            is_sliding = layer % 2 == 0
         elif self.architecture == "SmolLM3ForCausalLM":
             is_sliding = not self.has_rope()[layer]
         else:
             is_sliding = self.architecture.startswith("Qwen") and layer >= self.integer("max_window_layers", minimum=0)
         return "sliding_attention" if is_sliding else "full_attention"
+
+    def is_moe(self, layer: int) -> bool:
+        if not self.family.has_experts or self.family.is_gpt_oss:
+            return self.family.has_experts
+        dense = self.values["mlp_only_layers"]
+        if not isinstance(dense, list):
+            raise self.error("mlp_only_layers", f"{dense!r} is not a list of layers")
+        return layer not in dense and (layer + 1) % self.integer("decoder_sparse_step") == 0
 
     def has_rope(self) -> list[bool]:
         count = self.num_layers()
@@ -271,6 +357,8 @@ class _Reader(Values):
         return {**new, **self.mapping("rope_scaling")}
 
     def activation(self) -> Activation:
+        if self.family.is_gpt_oss:
+            return "clamped_swiglu"  # its config.json says silu
         key = "hidden_activation" if "hidden_activation" in self.values else "hidden_act"
         name: Activation = self.choice(key, activations.NAMES)
         return name
@@ -281,6 +369,14 @@ class _Reader(Values):
         if self.values.get("use_bidirectional_attention"):
             raise self.error("use_bidirectional_attention", "only causal decoders are supported")
         return None if self.values.get("final_logit_softcapping") is None else self.number("final_logit_softcapping")
+
+
+def _refuse_quantized(values: Mapping[str, Any], source: str, family: _Family) -> None:
+    quantization = values.get("quantization_config")
+    if family.is_gpt_oss and isinstance(quantization, dict) and quantization.get("quant_method") == "mxfp4":
+        return
+    if quantization is not None:
+        raise CheckpointError(f"{source}: quantized weights are not supported; take the bf16 or fp32 checkpoint")
 
 
 _NONE_MEANS_OFF = frozenset({"sliding_window"})  # elsewhere null means: take the default

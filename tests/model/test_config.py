@@ -86,18 +86,65 @@ def test_gemma3_as_first_released() -> None:
     assert (read.is_tied, read.attention_scale, read.embedding_scale) == (True, 256**-0.5, 2560**0.5)
 
 
+def test_gpt_oss_as_first_released() -> None:
+    """The 20B checkpoint's config.json."""
+    scaling = {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 32.0, "rope_type": "yarn", "truncate": False}
+    read = config(
+        "GptOssForCausalLM",
+        attention_bias=True,
+        experts_per_token=4,
+        head_dim=64,
+        hidden_act="silu",
+        max_position_embeddings=131072,
+        num_experts_per_tok=4,
+        num_key_value_heads=2,
+        num_local_experts=32,
+        quantization_config={"quant_method": "mxfp4", "modules_to_not_convert": ["lm_head"]},
+        rms_norm_eps=1e-05,
+        rope_scaling={**scaling, "original_max_position_embeddings": 4096},
+        rope_theta=150000,
+        sliding_window=128,
+        swiglu_limit=7.0,
+    )
+    rope = read.layers[0].rope
+    assert rope is not None
+    assert (rope.theta, rope.kind, rope.factor, rope.original_max_position) == (150_000.0, "yarn", 32.0, 4096)
+    assert (rope.is_truncated, round(rope.magnitude, 6)) == (False, 1.346574)
+    assert read.layers == (LayerConfig(128, rope, is_moe=True), LayerConfig(None, rope, is_moe=True)) * 2
+    assert (read.num_experts, read.experts_per_token, read.expert_size) == (32, 4, 96)
+    assert (read.router_kind, read.activation, read.swiglu_limit) == ("choice_first", "clamped_swiglu", 7.0)
+    assert (read.has_sinks, read.has_router_bias, read.has_expert_bias, read.has_o_bias) == (True,) * 4
+
+
+def test_layers_of_qwen3_moe() -> None:
+    read = config("Qwen3MoeForCausalLM", num_experts=16, norm_topk_prob=True, num_key_value_heads=2)
+    assert [layer.is_moe for layer in read.layers] == [True] * 4
+    assert (read.num_experts, read.experts_per_token, read.expert_size) == (16, 8, 768)
+    assert (read.router_kind, read.is_router_normalized, read.activation) == ("softmax_first", True, "silu")
+    mixed = config("Qwen3MoeForCausalLM", decoder_sparse_step=2, mlp_only_layers=[3], num_key_value_heads=2)
+    assert [layer.is_moe for layer in mixed.layers] == [False, True, False, False]
+    assert not any(layer.is_moe for layer in config("Qwen3ForCausalLM", num_experts=16).layers)
+
+
 def test_model_type_will_do() -> None:
     assert ModelConfig.from_dict({"model_type": "qwen3", **SHAPE}).architecture == "Qwen3ForCausalLM"
+
+
+_MIXTURE = {"architectures": ["Qwen3MoeForCausalLM"]}
 
 
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"architectures": ["Qwen3MoeForCausalLM"]}, "architecture Qwen3MoeForCausalLM is not supported"),
+        ({"architectures": ["MixtralForCausalLM"]}, "architecture MixtralForCausalLM is not supported"),
         ({"architectures": ["BertModel"]}, "architecture BertModel is not supported"),
         ({"architectures": [], "model_type": "mamba"}, "architecture mamba is not supported"),
         ({"architectures": None}, "names no architecture"),
         ({"quantization_config": {"quant_method": "fp8"}}, "quantized weights are not supported"),
+        ({"quantization_config": {"quant_method": "mxfp4"}}, "quantized weights are not supported"),
+        ({**_MIXTURE, "num_experts_per_tok": 200}, "num_experts_per_tok: 200 is not a whole number from 1 to 128"),
+        ({**_MIXTURE, "num_experts": 0}, "num_experts: 0 is not a whole number"),
+        ({**_MIXTURE, "mlp_only_layers": 3}, "mlp_only_layers: 3 is not a list of layers"),
         ({"rope_scaling": {"rope_type": "longrope", "factor": 4.0}}, "rope type 'longrope' is unknown"),
         ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
         ({"rope_theta": "many"}, "rope parameters .*many"),
