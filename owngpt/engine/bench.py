@@ -1,7 +1,13 @@
-"""What `owngpt bench engine` measures: steps of batch, runner and greedy choice, without text and without a server."""
+"""What `owngpt bench engine` measures: whole steps of the engine, greedy, without text, threads or a server around it.
+
+A step is all of `EngineCore.step`: schedule, forward, sample, commit. Speculation is off, so that a step is one token
+of each stream.
+"""
 
 from __future__ import annotations
 
+import itertools
+import random
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -9,21 +15,94 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import tokenizers
 import torch
 
-from owngpt.engine.batch import ForwardBatch
+from owngpt.config import EngineConfig
+from owngpt.engine.core import EngineCore
 from owngpt.engine.request import Request
-from owngpt.engine.runner import ModelRunner, make_runner
-from owngpt.engine.scheduler import Chunk
+from owngpt.model.transformer import Transformer
 from owngpt.model.weights import load_model
+from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import SamplingParams
 
-_BLOCK_SIZE = 16
-_CHUNK = 512  # tokens of one prefill step, as EngineConfig.max_batch_tokens
-_MAX_STEPS = 32
+_STEPS = 32
 _MIN_STEPS = 5
 _SECONDS = 8.0  # for each number of streams
 _DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+
+
+class EngineBench:
+    """An engine to be timed, as often as one likes. Raises `CheckpointError`."""
+
+    def __init__(
+        self,
+        model_folder: Path,
+        *,
+        random_weights: bool = False,
+        dtype: str = "auto",
+        threads: int | None = None,
+        max_streams: int = 16,
+    ) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        model = load_model(model_folder, dtype, random_weights=random_weights)
+        config = EngineConfig(threads=threads, max_running=max_streams, max_batch_tokens=max(512, max_streams + 1))
+        self.dtype = _DTYPES.get(model.dtype, str(model.dtype))
+        self._core = EngineCore(model, _tokenizer(model_folder, model), config)
+        self._vocab_size = model.config.vocab_size
+        self._number = itertools.count()
+
+    @property
+    def numerics(self) -> str:
+        """See `ModelRunner.numerics`."""
+        return self._core.runner.numerics
+
+    def prefill(self, num_tokens: int) -> float:
+        """Seconds from the arrival of a prompt that nobody has seen before to its first token."""
+        return _time(lambda: self._first_tokens([self._request(f"prefill {next(self._number)}", num_tokens)]))
+
+    def decode(self, streams: int, context: int, steps: int = _STEPS, seconds: float = _SECONDS) -> list[float]:
+        """Seconds of each of `steps` steps, fewer when they take too long, of streams that begin at `context` tokens.
+
+        Their prompts are the same each time, so the engine reads them once.
+        """
+        requests = [self._request(f"stream {number}", context) for number in range(streams)]
+        self._first_tokens(requests, and_stay=True)
+        self._step(streams)
+        times: list[float] = []
+        while len(times) < _MIN_STEPS or (len(times) < steps and sum(times) < seconds):
+            times.append(_time(lambda: self._step(streams)))
+        for request in requests:
+            self._core.abort(request)
+        return times
+
+    def close(self) -> None:
+        """Free the KV memory."""
+        self._core.close()
+
+    def _first_tokens(self, requests: Sequence[Request], *, and_stay: bool = False) -> None:
+        for request in requests:
+            self._core.add(request)
+        while any(request.num_output_tokens == 0 for request in requests):
+            self._core.step()
+        for request in () if and_stay else requests:
+            self._core.abort(request)
+
+    def _step(self, streams: int) -> None:
+        outcomes = self._core.step()
+        assert len(outcomes) == streams, f"{len(outcomes)} of {streams} streams went on"
+
+    def _request(self, seed: str, num_tokens: int) -> Request:
+        """A prompt of arbitrary tokens, the same for the same seed; its answer ends only when it is aborted."""
+        chance = random.Random(seed)
+        return Request(
+            token_ids=[chance.randrange(self._vocab_size) for _ in range(num_tokens)],
+            num_prompt_tokens=num_tokens,
+            max_total_tokens=num_tokens + 4 * _STEPS,
+            sampling=SamplingParams(temperature=0),
+            namespace="bench",
+        )
 
 
 def bench_engine(
@@ -36,82 +115,45 @@ def bench_engine(
     streams: Sequence[int] = (1, 4, 8, 16),
     threads: int | None = None,
 ) -> dict[str, Any]:
-    """Prefill of one prompt, then decode steps of some streams at `context` tokens each. Progress goes to stderr.
+    """Prefill of one prompt, then decode steps of some streams from `context` tokens each. Progress goes to stderr.
 
-    -> {"prefill_tok_s", "decode": {"1": {"best_ms", "median_ms", "tok_s"}, ...}, "dtype", "threads"}, where `tok_s`
-    follows from the median step. Raises `CheckpointError`.
+    -> {"prefill_tok_s", "decode": {"1": {"best_ms", "median_ms", "tok_s"}, ...}, "dtype", "threads", "numerics"},
+    where `tok_s` follows from the median step, and `prefill_tok_s` from the best of three. Raises `CheckpointError`.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
-    model = load_model(model_folder, dtype, random_weights=random_weights)
-    num_blocks = max(_blocks_for(prompt), max(streams) * _blocks_for(context))
-    runner = make_runner(model, num_blocks, _BLOCK_SIZE)
-    return {
-        "prefill_tok_s": _prefill(runner, prompt),
-        "decode": {str(number): _decode(runner, number, context) for number in streams},
-        "dtype": _DTYPES.get(model.dtype, str(model.dtype)),
+    engine = EngineBench(
+        model_folder, random_weights=random_weights, dtype=dtype, threads=threads, max_streams=max(streams)
+    )
+    result = {
+        "prefill_tok_s": _prefill(engine, prompt),
+        "decode": {str(number): _decode(engine, number, context) for number in streams},
+        "dtype": engine.dtype,
         "threads": torch.get_num_threads(),
+        "numerics": engine.numerics,
     }
+    engine.close()
+    return result
 
 
-def _prefill(runner: ModelRunner, num_tokens: int) -> float:
+def _prefill(engine: EngineBench, num_tokens: int) -> float:
     """Tokens per second of the best of three."""
-
-    def read() -> None:
-        (request,) = _requests(runner, 1, num_tokens)
-        for start in range(0, num_tokens, _CHUNK):
-            end = min(start + _CHUNK, num_tokens)
-            _step(runner, [Chunk(request, start, end, end == num_tokens)])
-
-    times = [_time(read) for _ in range(3)]
-    _say(f"prefill {num_tokens}: {num_tokens / min(times):.0f} tok/s")
-    return num_tokens / min(times)
+    speed = num_tokens / min(engine.prefill(num_tokens) for _ in range(3))
+    _say(f"prefill {num_tokens}: {speed:.0f} tok/s")
+    return speed
 
 
-def _decode(runner: ModelRunner, number: int, context: int) -> dict[str, float]:
-    """Steps of `number` streams. What is in the cache before does not change the speed, so it is not computed."""
-    requests = _requests(runner, number, context)
-
-    def decode() -> None:
-        chunks = [Chunk(r, len(r.token_ids) - 1, len(r.token_ids), is_last=True) for r in requests]
-        for request, token_id in zip(requests, _step(runner, chunks), strict=True):
-            request.append(token_id)
-
-    decode()  # warm
-    times: list[float] = []
-    while len(times) < _MIN_STEPS or (len(times) < _MAX_STEPS and sum(times) < _SECONDS):
-        times.append(_time(decode))
+def _decode(engine: EngineBench, number: int, context: int) -> dict[str, float]:
+    times = engine.decode(number, context)
     median = statistics.median(times)
     _say(f"decode {number} streams: best {min(times) * 1e3:.1f} ms, median {median * 1e3:.1f} ms")
     return {"best_ms": min(times) * 1e3, "median_ms": median * 1e3, "tok_s": number / median}
 
 
-def _requests(runner: ModelRunner, number: int, num_tokens: int) -> list[Request]:
-    """Each with blocks of its own."""
-    num_blocks = _blocks_for(num_tokens)
-    vocab_size = runner.config.vocab_size
-    return [
-        Request(
-            token_ids=[(7 * i + 11 * stream) % vocab_size for i in range(num_tokens)],
-            num_prompt_tokens=num_tokens,
-            max_total_tokens=num_tokens + _MAX_STEPS,
-            sampling=SamplingParams(),
-            block_table=list(range(stream * num_blocks, (stream + 1) * num_blocks)),
-        )
-        for stream in range(number)
-    ]
-
-
-def _blocks_for(num_tokens: int) -> int:
-    """Room for the tokens and for those that are going to be decoded."""
-    return -(-(num_tokens + _MAX_STEPS + 2) // _BLOCK_SIZE)
-
-
-def _step(runner: ModelRunner, chunks: Sequence[Chunk]) -> list[int]:
-    batch = ForwardBatch.build(chunks, _BLOCK_SIZE)
-    hidden_TE = runner.forward(batch)
-    token_ids: list[int] = runner.logits(hidden_TE[batch.last_rows_N]).argmax(-1).tolist()
-    return token_ids
+def _tokenizer(model_folder: Path, model: Transformer) -> Tokenizer:
+    """The checkpoint's own, or one that only knows how many tokens there are: random weights need config.json only."""
+    if (model_folder / "tokenizer.json").exists():
+        return Tokenizer.load(model_folder)
+    vocab = {f"<t{number}>": number for number in range(model.config.vocab_size)}
+    return Tokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel(vocab, unk_token="<t0>")))
 
 
 def _time(work: Callable[[], None]) -> float:

@@ -21,7 +21,7 @@ def test_the_numbers_have_the_promised_shape(tmp_path: Path, capsys: pytest.Capt
     (folder / "model.safetensors").unlink()
     result = bench_engine(folder, random_weights=True, dtype="bf16", prompt=40, context=20, streams=(1, 3), threads=1)
     assert json.loads(json.dumps(result)) == result
-    assert set(result) == {"prefill_tok_s", "decode", "dtype", "threads"}
+    assert set(result) == {"prefill_tok_s", "decode", "dtype", "threads", "numerics"}
     assert (result["dtype"], result["threads"]) == ("bf16", 1)
     assert set(result["decode"]) == {"1", "3"}
     for number, decode in result["decode"].items():
