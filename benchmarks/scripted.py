@@ -29,6 +29,7 @@ from owngpt.config import Settings
 from owngpt.engine.client import EngineStats
 from owngpt.server.asgi import create_app
 from owngpt.server.listen import Server, bind
+from owngpt.service.fingerprint import Fingerprint
 from owngpt.service.models import Models, ServedModel
 from owngpt.text.chat import ChatRenderer
 from owngpt.text.tokenizer import Tokenizer
@@ -138,7 +139,8 @@ def scripted_model(engine: ScriptedEngine, folder: Path) -> ServedModel:
     backend.add_special_tokens(["<|im_start|>", "<|im_end|>"])
     backend.save(str(folder / "tokenizer.json"))
     tokenizer = Tokenizer.load(folder)
-    return ServedModel("scripted", engine, tokenizer, ChatRenderer.load(folder, tokenizer), 0, "fp_scripted")
+    identity = Fingerprint(weights="", tokenizer="", template="", numerics="scripted", software="")
+    return ServedModel("scripted", engine, tokenizer, ChatRenderer.load(folder, tokenizer), 0, identity)
 
 
 class WithBare:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from owngpt import __version__
 from owngpt.config import EngineConfig, Settings
+from owngpt.model.digests import Digests, combined
 from owngpt.server.metrics import PrometheusMetrics
 from owngpt.server.tracing import OpenTelemetryTracer
 from owngpt.service.app import App
+from owngpt.service.fingerprint import Fingerprint, digest_of
 from owngpt.service.limits import Limits
 from owngpt.service.models import Models, ServedEmbedder, ServedModel
 from owngpt.service.telemetry import NoTracer
@@ -97,9 +100,12 @@ def _generator(
 
     chat, sampling = ChatRenderer.load(source.folder, tokenizer), recommended_sampling(source.folder)
     report = partial(progress, source.name) if progress else None
+    digests, background = Digests(settings.data_dir / "digests.json"), ThreadPoolExecutor(1)
+    digest = background.submit(weights_digest, source.folder, digests)
+    background.shutdown(wait=False)
     weights = load_model(source.folder, settings.engine.dtype, progress=report)
     engine = ThreadEngine(weights, tokenizer, engine_config(settings), keep=chat.family.keep)
-    identity = fingerprint(source.folder, settings.engine.dtype)
+    identity = fingerprint(digest.result(), source.folder, tokenizer, chat, engine.numerics, digests)
     return ServedModel(source.name, engine, tokenizer, chat, created, identity, sampling)
 
 
@@ -136,21 +142,26 @@ def _sources(settings: Settings, progress: Progress | None) -> Iterator[Source]:
             yield Source(full_name.rpartition("/")[2], folder, full_name)
 
 
-def fingerprint(folder: Path, dtype: str) -> str:
-    """What answers depend on, as `fp_` and 12 hex digits: code, precision, config, tokenizer and weights.
+def fingerprint(
+    weights: str, folder: Path, tokenizer: Tokenizer, chat: ChatRenderer, numerics: str, digests: Digests
+) -> Fingerprint:
+    """What answers of this model depend on; `weights` comes from `weights_digest`."""
+    ids = [tokenizer.bos_token_id, *tokenizer.eos_token_ids, *sorted(tokenizer.special_ids)]
+    libraries = [f"{name} {version(name)}" for name in ("tokenizers", "llguidance")]
+    return Fingerprint(
+        weights=weights,
+        tokenizer=digest_of([*digests.of([folder / "tokenizer.json"]), ids]),
+        template=chat.digest,
+        numerics=numerics,
+        software=", ".join([f"owngpt {__version__}", *libraries]),
+    )
 
-    Of each weight file only size, start and end are read: enough to tell checkpoints apart, at no cost.
-    """
-    digest = hashlib.sha256(f"{__version__} {dtype}".encode())
-    for name in ("config.json", "tokenizer.json"):
-        digest.update((folder / name).read_bytes())
-    for file in sorted(folder.glob("*.safetensors")):
-        size = file.stat().st_size
-        with file.open("rb") as content:
-            digest.update(f"{file.name} {size}".encode() + content.read(65_536))
-            content.seek(max(0, size - 65_536))
-            digest.update(content.read())
-    return f"fp_{digest.hexdigest()[:12]}"
+
+def weights_digest(folder: Path, digests: Digests) -> str:
+    """SHA-256 of what config.json and the weight files hold, whatever the files are called."""
+    from owngpt.model.weights import weight_files
+
+    return combined(digests.of([folder / "config.json", *weight_files(folder)]))
 
 
 def _capacity(settings: Settings) -> int:

@@ -6,19 +6,20 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from owngpt.build import engine_config, fingerprint, load, load_models, open_app
+from owngpt.build import engine_config, load, load_models, open_app
 from owngpt.config import EngineConfig, Settings
 from owngpt.engine.memory import SHARE, available_memory
 from owngpt.errors import CheckpointError, ConfigError
 from owngpt.server.schemas.sampling import Logprobs, SamplingFields, sampling_params
 from owngpt.service.app import App
+from owngpt.service.fingerprint import Fingerprint
 from owngpt.types import SamplingParams
 from tests.fakes.engine import CHATML, client_of
 from tests.fakes.model import edit_config, encoder_checkpoint, family_checkpoint
@@ -151,7 +152,38 @@ def test_an_alias_of_nothing_is_refused_by_name(settings: Settings) -> None:
     opened.app.close()
 
 
-def test_fingerprints_tell_checkpoints_apart(folders: tuple[Path, Path]) -> None:
-    decoder, encoder = folders
-    assert fingerprint(decoder, "auto") == fingerprint(decoder, "auto")
-    assert len({fingerprint(decoder, "auto"), fingerprint(decoder, "bf16"), fingerprint(encoder, "auto")}) == 3
+def test_a_fingerprint_names_what_answers_depend_on(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """Each change shows in its own part; a path, a time and a number of threads show nowhere."""
+    folder, original = tmp_path / "copy", served(folders[0])
+    shutil.copytree(folders[0], folder)
+    assert served(folder, threads=2) == original
+    assert differing(served(folder, dtype="bf16"), original) == {"numerics"}
+    (folder / "chat_template.jinja").write_text(CHATML + "!")
+    assert differing(served(folder), original) == {"template"}
+    shutil.copy(folders[0] / "chat_template.jinja", folder)
+    edit_config(folder, eos_token_id=7)
+    assert differing(served(folder), original) == {"weights", "tokenizer"}
+
+
+def test_a_single_byte_in_the_middle_of_the_weights_shows(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(folders[0], folder)
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.seek(file.seek(0, 2) // 2)
+        file.write(b"\x01")
+    assert differing(served(folder), served(folders[0])) == {"weights"}
+
+
+def served(folder: Path, **engine: Any) -> Fingerprint:
+    """The fingerprint of a folder's model."""
+    settings = Settings(models=(str(folder),), engine=replace(SMALL, **engine), data_dir=folder.parent / "data")
+    model = load_models(settings).generator(None)
+    model.engine.close()
+    return model.fingerprint
+
+
+def differing(one: Fingerprint, other: Fingerprint) -> set[str]:
+    """The names of the parts that are not the same."""
+    assert one.id.startswith("fp_")
+    assert (one.id == other.id) == (one == other)
+    return {field.name for field in fields(one) if getattr(one, field.name) != getattr(other, field.name)}

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import torch
+from torch.backends.cpu import get_cpu_capability
 
 from owngpt.config import EngineConfig
 from owngpt.engine.batch import ForwardBatch
@@ -152,6 +153,11 @@ class ThreadEngine:
     def max_model_len(self) -> int:
         """Prompt plus completion, in tokens."""
         return self._core.max_model_len
+
+    @property
+    def numerics(self) -> str:
+        """Names all arithmetic between token ids in and token ids out: the model's, and that of sampling."""
+        return f"{self._core.runner.numerics}; sampling torch {torch.__version__} {get_cpu_capability()}"
 
     @property
     def is_alive(self) -> bool:

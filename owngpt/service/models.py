@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from owngpt.engine.client import EmbedderClient, EngineClient
 from owngpt.errors import ConfigError, InvalidRequest, ModelNotFound
+from owngpt.service.fingerprint import Fingerprint
 from owngpt.types import SamplingParams
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class ServedModel:
     tokenizer: Tokenizer
     chat: ChatRenderer
     created: int  # Unix seconds: when the checkpoint was written
-    fingerprint: str  # of weights and config: `system_fingerprint` on the wire
+    fingerprint: Fingerprint  # its short form is `system_fingerprint` on the wire
     sampling: SamplingParams = field(default_factory=SamplingParams)  # what holds where a request says nothing
 
 

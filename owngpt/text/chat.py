@@ -9,6 +9,7 @@ still decodes to what was typed. A sentencepiece tokenizer may add a space at a 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ class ChatRenderer:
     def __init__(self, tokenizer: Tokenizer, templates: Mapping[str, str], tokens: Mapping[str, str]) -> None:
         self._tokenizer = tokenizer
         self._tokens = dict(tokens)  # bos_token, eos_token, ... as templates read them
+        self.digest = hashlib.sha256(json.dumps([dict(templates), self._tokens], sort_keys=True).encode()).hexdigest()
         self._environment = TemplateEnvironment()
         try:
             self._templates = {name: self._environment.compile_template(text) for name, text in templates.items()}

@@ -26,6 +26,7 @@ from owngpt.errors import EngineFailed
 from owngpt.server.asgi import create_app
 from owngpt.server.metrics import PrometheusMetrics
 from owngpt.service.app import App
+from owngpt.service.fingerprint import Fingerprint
 from owngpt.service.limits import Limits
 from owngpt.service.models import Models, ServedEmbedder, ServedModel
 from owngpt.store.db import SQLite
@@ -37,6 +38,7 @@ from owngpt.types import Constraint, FinishReason, PromptInfo, SamplingParams, T
 from tests.fakes.text import byte_tokenizer
 
 KEY = "sk-own-test-key-0123456789"
+FINGERPRINT = Fingerprint(weights="w", tokenizer="t", template="c", numerics="fake", software="owngpt 0")
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
     "{% for c in m.tool_calls or [] %}<tool_call>\n{{ c.function | tojson }}\n</tool_call>{% endfor %}<|im_end|>\n"
@@ -212,7 +214,7 @@ def make_app(script: Script = "Hello!", *, embedder: bool = True, capacity: int 
     tokenizer = byte_tokenizer(folder, chat_template=CHATML)
     chat = ChatRenderer.load(folder, tokenizer)
     fake = FakeEngine(tokenizer, script, keep=chat.family.keep, **engine)
-    models: list[ServedModel | ServedEmbedder] = [ServedModel("fake", fake, tokenizer, chat, 1, "fp_fake")]
+    models: list[ServedModel | ServedEmbedder] = [ServedModel("fake", fake, tokenizer, chat, 1, FINGERPRINT)]
     if embedder:
         models.append(ServedEmbedder("fake-embed", FakeEmbedder(), tokenizer, 1))
     database = SQLite(folder / "owngpt.db")

@@ -41,7 +41,7 @@ class Answer:
         sampling = sampling_params(body, max_tokens(body), logprobs, model.tokenizer.vocab_size, model.sampling)
         self._prompt: ChatPrompt = to_prompt(body)
         self._request = GenerationRequest(model, self._prompt, sampling, request_id(request))
-        self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint)
+        self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint.id)
 
     @property
     def can_think(self) -> bool:

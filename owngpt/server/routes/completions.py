@@ -50,7 +50,7 @@ class Answer:
         self._app, self._caller = app_of(request), caller_of(request)
         self._body, self._generation = body, generation
         model = generation.model
-        self._identity = Identity.new("cmpl", body.model or model.name, model.fingerprint)
+        self._identity = Identity.new("cmpl", body.model or model.name, model.fingerprint.id)
 
     async def whole(self) -> bytes:
         async with generate(self._app, self._caller, self._generation) as generation:
