@@ -199,3 +199,18 @@ def test_everything_ends_and_every_block_comes_back(
         assert step(scheduler), "nothing was done, and requests wait"
     assert all(request.state is RequestState.FINISHED for request in requests)
     assert scheduler.pool.num_available == num_blocks
+
+
+def test_guesses_get_slots_that_nobody_needs_and_only_those_that_came_true_count() -> None:
+    scheduler = make_scheduler(num_blocks=4)
+    request = make_request(range(6), max_tokens=10)
+    scheduler.add(request)
+    (chunk,) = scheduler.schedule()
+    assert scheduler.reserve(request, 20) == 6, "four blocks, one of which stays in hand"
+    chunk = chunk._replace(draft=(7, 7, 8, 7))
+    assert (chunk.stop, chunk.token_ids[5:]) == (10, [5, 7, 7, 8, 7])
+    request.token_ids += [7, 7, 9]
+    scheduler.commit([chunk])
+    assert (request.num_computed_tokens, request.num_published_blocks) == (8, 2)
+    assert sizes(scheduler.schedule()) == {request: 1}
+    scheduler.check_integrity()
