@@ -25,13 +25,20 @@ class Prefix(NamedTuple):
     node: Parent
 
 
+class Node(NamedTuple):
+    """A cached block, and the number of what it holds; a block that is evicted and used again has another number."""
+
+    number: int
+    block: int
+
+
 class PrefixCache:
     """Finds, shares and publishes blocks of `pool`; blocks that nobody uses are evicted by the pool, oldest first."""
 
     def __init__(self, pool: BlockPool, block_size: int) -> None:
         self.pool = pool
         self.block_size = block_size
-        self._nodes: dict[_Key, tuple[int, int]] = {}  # (node, block)
+        self._nodes: dict[_Key, Node] = {}
         self._keys: dict[int, _Key] = {}  # by block
         self._numbers = count()
         pool.on_evict = self._forget
@@ -43,24 +50,27 @@ class PrefixCache:
             found = self._nodes.get(self._key(prefix.node, token_ids, start))
             if found is None:
                 break
-            prefix.blocks.append(found[1])
-            prefix = Prefix(prefix.blocks, found[0])
+            prefix.blocks.append(found.block)
+            prefix = Prefix(prefix.blocks, found.number)
         return prefix
 
-    def publish(self, parent: Parent, token_ids: Sequence[int], start: int, block: int) -> Parent:
-        """`block` holds the computed tokens from `start` on, after `parent`; returns its node.
+    def publish(self, parent: Parent, token_ids: Sequence[int], start: int, block: int) -> Node:
+        """`block`, which is held, has the computed tokens from `start` on, after `parent`.
 
-        If an equal block is there already, that one stays and its node is returned.
+        If an equal block is there already, that one stays and its node is returned: hold it instead.
         """
         key = self._key(parent, token_ids, start)
-        found = self._nodes.get(key)
-        if found is not None:
-            return found[0]
-        node = next(self._numbers)
-        self._nodes[key] = (node, block)
-        self._keys[block] = key
-        self.pool.keep(block)
+        node = self._nodes.get(key)
+        if node is None:
+            node = self._nodes[key] = Node(next(self._numbers), block)
+            self._keys[block] = key
+            self.pool.keep(block)
         return node
+
+    def node_of(self, block: int) -> Node | None:
+        """What it holds now; None if that is nothing to share."""
+        key = self._keys.get(block)
+        return None if key is None else self._nodes[key]
 
     def discard(self, blocks: Sequence[int]) -> None:
         """Never give these blocks to anyone again: their contents are wrong."""
@@ -71,7 +81,7 @@ class PrefixCache:
 
     def check_integrity(self) -> None:
         """Assert that both directions agree."""
-        blocks = {key: block for key, (_, block) in self._nodes.items()}
+        blocks = {key: node.block for key, node in self._nodes.items()}
         assert blocks == {key: block for block, key in self._keys.items()}, "keys and blocks disagree"
 
     def _key(self, parent: Parent, token_ids: Sequence[int], start: int) -> _Key:

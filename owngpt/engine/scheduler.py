@@ -9,44 +9,41 @@ It goes to the front of the queue and is computed again later; its client sees n
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import takewhile
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from owngpt.engine.blocks import BlockPool
 from owngpt.engine.prefix_cache import Prefix, PrefixCache
 from owngpt.engine.request import Request, RequestState
 
 
+class Disk(Protocol):
+    """Where prefixes outlive their blocks (`engine/kv_disk.py`)."""
+
+    def restore(self, request: Request) -> None:
+        """It has been admitted: if more of it is on disk than in its blocks, it `is_restoring` until that is there."""
+        ...
+
+    def save(self, request: Request) -> None:
+        """It is about to give its blocks back: what they hold and the disk does not may be written."""
+        ...
+
+
 class Chunk(NamedTuple):
-    """The tokens [start, end) of a request, and guesses behind them, to be computed in this step."""
+    """The tokens [start, end) of a request, to be computed in this step."""
 
     request: Request
     start: int
     end: int
     is_last: bool  # nothing is left after it, so a token is sampled
-    draft: tuple[int, ...] = ()  # what may come after `end`; only where it is the last
-
-    @property
-    def stop(self) -> int:
-        """The position behind all that is computed, guesses included."""
-        return self.end + len(self.draft)
-
-    @property
-    def token_ids(self) -> list[int]:
-        return [*self.request.token_ids[self.start : self.end], *self.draft]
-
-    @property
-    def num_accepted(self) -> int:
-        """How much of the draft has come true; known once the step has sampled."""
-        pairs = zip(self.draft, self.request.token_ids[self.end : self.stop], strict=False)
-        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 class Scheduler:
     """Owns the queue, the running requests (in order of admission) and their blocks."""
 
-    def __init__(self, num_blocks: int, block_size: int, max_batch_tokens: int, max_running: int) -> None:
+    def __init__(
+        self, num_blocks: int, block_size: int, max_batch_tokens: int, max_running: int, disk: Disk | None = None
+    ) -> None:
         assert max_batch_tokens > 0, "a step without tokens"
         self.pool = BlockPool(num_blocks)
         self.cache = PrefixCache(self.pool, block_size)
@@ -56,6 +53,7 @@ class Scheduler:
         self.waiting: deque[Request] = deque()
         self.running: list[Request] = []
         self.num_preemptions = 0
+        self.disk = disk
 
     def add(self, request: Request) -> None:
         """Queue a request whose `max_total_tokens` fit into all the blocks there are."""
@@ -66,6 +64,8 @@ class Scheduler:
         """It has ended, or its client left: take it out and free its blocks. Harmless when done twice."""
         if request.state is RequestState.RUNNING:
             self.running.remove(request)
+            if self.disk is not None:
+                self.disk.save(request)
             self._free(request)
         elif request.state is RequestState.WAITING and request in self.waiting:
             self.waiting.remove(request)
@@ -81,22 +81,11 @@ class Scheduler:
             budget -= chunks[-1].end - chunks[-1].start
         return chunks
 
-    def reserve(self, request: Request, num_tokens: int) -> int:
-        """Slots for up to so many guesses behind the tokens of a running request; how many there are.
-
-        Nobody is preempted for a guess, and one block per stream that runs stays in hand.
-        """
-        num_known = len(request.token_ids)
-        missing = self._blocks_for(num_known + num_tokens) - len(request.block_table)
-        spare = self.pool.num_available - len(self.running)
-        request.block_table += self.pool.allocate(max(0, min(missing, spare)))
-        return min(num_tokens, len(request.block_table) * self.block_size - num_known)
-
-    def commit(self, chunks: Sequence[Chunk]) -> None:
-        """These chunks have been computed, and what came after them is known: full blocks can be shared from now on."""
-        for chunk in chunks:
-            chunk.request.num_computed_tokens = chunk.end + chunk.num_accepted
-            self._publish(chunk.request)
+    def commit(self, chunks: list[Chunk]) -> None:
+        """These chunks have been computed: full blocks can be shared from now on."""
+        for request, _, end, _ in chunks:
+            request.num_computed_tokens = end
+            self._publish(request)
 
     def check_integrity(self) -> None:
         """Assert that each block is where it belongs."""
@@ -113,9 +102,10 @@ class Scheduler:
 
     def _prompts(self) -> Iterator[Request]:
         """Prompts that are under way, then those that can be admitted."""
-        yield from [request for request in self.running if request.num_remaining_tokens > 1]
+        yield from [r for r in self.running if r.num_remaining_tokens > 1 and not r.is_restoring]
         while self.waiting and len(self.running) < self.max_running and self._admit(self.waiting[0]):
-            yield self.running[-1]
+            if not self.running[-1].is_restoring:
+                yield self.running[-1]
 
     def _make_room(self, request: Request) -> bool:
         """See to a slot for one more token, by preemption if need be; False if it had to preempt itself."""
@@ -158,6 +148,8 @@ class Scheduler:
         request.num_published_blocks, request.node = len(prefix.blocks), prefix.node
         if request.num_cached_tokens is None:
             request.num_cached_tokens = request.num_computed_tokens
+        if self.disk is not None and request.namespace is not None:
+            self.disk.restore(request)
 
     def _cached(self, request: Request) -> Prefix:
         """What need not be computed: never the last token, whose logits are wanted."""
@@ -184,14 +176,19 @@ class Scheduler:
         if request.namespace is None:
             return
         for number in range(request.num_published_blocks, request.num_computed_tokens // self.block_size):
-            start, block = number * self.block_size, request.block_table[number]
-            request.node = self.cache.publish(request.node, request.token_ids, start, block)
+            start, own = number * self.block_size, request.block_table[number]
+            request.node, block = self.cache.publish(request.node, request.token_ids, start, own)
+            if block != own:  # somebody was faster: hold what later requests will find
+                self.pool.share([block])
+                self.pool.release([own])
+                request.block_table[number] = block
             request.num_published_blocks += 1
 
     def _free(self, request: Request) -> None:
         self.pool.release(request.block_table)
         request.block_table = []
         request.num_computed_tokens = 0
+        request.is_restoring = False
 
     def _blocks_for(self, num_tokens: int) -> int:
         return -(-num_tokens // self.block_size)

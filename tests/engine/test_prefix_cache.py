@@ -14,7 +14,7 @@ def publish(cache: PrefixCache, namespace: str, tokens: Sequence[int]) -> list[i
     blocks = cache.pool.allocate(len(tokens) // SIZE)
     node: Parent = namespace
     for number, block in enumerate(blocks):
-        node = cache.publish(node, tokens, number * SIZE, block)
+        node = cache.publish(node, tokens, number * SIZE, block).number
     cache.pool.release(blocks)
     return blocks
 
@@ -58,7 +58,7 @@ def test_an_equal_block_is_published_once() -> None:
     cache = PrefixCache(BlockPool(8), SIZE)
     first = publish(cache, "a", [1, 2])
     second = cache.pool.allocate(1)
-    cache.publish("a", [1, 2], 0, second[0])
+    assert cache.publish("a", [1, 2], 0, second[0]).block == first[0]
     assert cache.match("a", [1, 2], 2).blocks == first
     cache.pool.release(second)
     cache.pool.check_integrity([])
@@ -99,7 +99,7 @@ def test_a_hit_holds_exactly_the_tokens_asked_for(
         table, node = prefix.blocks + own, prefix.node
         for number, block in enumerate(own, len(prefix.blocks)):
             contents[block] = (name, tokens[: (number + 1) * SIZE])
-            node = cache.publish(node, tokens, number * SIZE, block)
+            node = cache.publish(node, tokens, number * SIZE, block).number
         cache.pool.release(table)
         cache.check_integrity()
         cache.pool.check_integrity([])
