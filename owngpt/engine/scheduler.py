@@ -9,7 +9,8 @@ It goes to the front of the queue and is computed again later; its client sees n
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import NamedTuple, Protocol
 
 from owngpt.engine.blocks import BlockPool
@@ -30,12 +31,28 @@ class Disk(Protocol):
 
 
 class Chunk(NamedTuple):
-    """The tokens [start, end) of a request, to be computed in this step."""
+    """The tokens [start, end) of a request, and guesses behind them, to be computed in this step."""
 
     request: Request
     start: int
     end: int
     is_last: bool  # nothing is left after it, so a token is sampled
+    draft: tuple[int, ...] = ()  # what may come after `end`; only where it is the last
+
+    @property
+    def stop(self) -> int:
+        """The position behind all that is computed, guesses included."""
+        return self.end + len(self.draft)
+
+    @property
+    def token_ids(self) -> list[int]:
+        return [*self.request.token_ids[self.start : self.end], *self.draft]
+
+    @property
+    def num_accepted(self) -> int:
+        """How much of the draft has come true; known once the step has sampled."""
+        pairs = zip(self.draft, self.request.token_ids[self.end : self.stop], strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 class Scheduler:
@@ -81,11 +98,22 @@ class Scheduler:
             budget -= chunks[-1].end - chunks[-1].start
         return chunks
 
-    def commit(self, chunks: list[Chunk]) -> None:
-        """These chunks have been computed: full blocks can be shared from now on."""
-        for request, _, end, _ in chunks:
-            request.num_computed_tokens = end
-            self._publish(request)
+    def reserve(self, request: Request, num_tokens: int) -> int:
+        """Slots for up to so many guesses behind the tokens of a running request; how many there are.
+
+        Nobody is preempted for a guess, and one block per stream that runs stays in hand.
+        """
+        num_known = len(request.token_ids)
+        missing = self._blocks_for(num_known + num_tokens) - len(request.block_table)
+        spare = self.pool.num_available - len(self.running)
+        request.block_table += self.pool.allocate(max(0, min(missing, spare)))
+        return min(num_tokens, len(request.block_table) * self.block_size - num_known)
+
+    def commit(self, chunks: Sequence[Chunk]) -> None:
+        """These chunks have been computed, and what came after them is known: full blocks can be shared from now on."""
+        for chunk in chunks:
+            chunk.request.num_computed_tokens = chunk.end + chunk.num_accepted
+            self._publish(chunk.request)
 
     def check_integrity(self) -> None:
         """Assert that each block is where it belongs."""
