@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,9 +22,23 @@ NAMES: Mapping[str, Activation] = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
 }
+GateFunction = Callable[[Tensor, Tensor], Tensor]
 FUNCTIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
     "gelu": F.gelu,
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "relu": F.relu,
 }
+
+
+def gate_function(activation: Activation, alpha: float, limit: float) -> GateFunction:
+    """What a gated MLP makes of its gate and up projections, in this order."""
+    if activation == "clamped_swiglu":
+        return partial(_clamped_swiglu, alpha=alpha, limit=limit)
+    function = FUNCTIONS[activation]
+    return lambda gate, up: function(gate) * up
+
+
+def _clamped_swiglu(gate: Tensor, up: Tensor, *, alpha: float, limit: float) -> Tensor:
+    gate, up = gate.clamp(max=limit), up.clamp(-limit, limit)
+    return (up + 1) * (gate * torch.sigmoid(gate * alpha))

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.nn.functional import scaled_dot_product_attention
 
 from owngpt.model.config import ModelConfig
@@ -26,8 +27,10 @@ from owngpt.model.config import ModelConfig
 class Attention(Protocol):
     """What a decoder layer calls with the T new tokens."""
 
-    def __call__(self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor) -> Tensor:
-        """-> o_THD. Scale and window are those of `config.layers[layer]`."""
+    def __call__(
+        self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor, sinks_H: Tensor | None = None
+    ) -> Tensor:
+        """-> o_THD. Scale and window are those of `config.layers[layer]`; sinks are given if `config.has_sinks`."""
         ...
 
 
@@ -39,20 +42,13 @@ class DenseAttention:
         self.batch = batch
         self._masks: dict[int, Tensor] = {}
 
-    def __call__(self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor) -> Tensor:
+    def __call__(
+        self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor, sinks_H: Tensor | None = None
+    ) -> Tensor:
         length = q_THD.shape[0] // self.batch
         q, k, v = (x.view(self.batch, length, *x.shape[1:]).transpose(1, 2) for x in (q_THD, k_TKD, v_TKD))
         mask = self._mask(self.config.layers[layer].window, length, q_THD.device)
-        o_BHLD = scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=mask,
-            is_causal=mask is None,
-            scale=self.config.attention_scale,
-            enable_gqa=self.config.num_heads != self.config.num_kv_heads,
-        )
-        return o_BHLD.transpose(1, 2).flatten(0, 1)
+        return _attend(self.config, q, k, v, mask, _by_head(sinks_H)).transpose(1, 2).flatten(0, 1)
 
     def _mask(self, window: int | None, length: int, device: torch.device) -> Tensor | None:
         if window is None or window >= length:
@@ -131,44 +127,64 @@ class PagedAttention:
         self.slots_T = batch.slots_T
         self._plans = {window: _plan(batch, cache.block_size, window) for window in _windows(config)}
 
-    def __call__(self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor) -> Tensor:
+    def __call__(
+        self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor, sinks_H: Tensor | None = None
+    ) -> Tensor:
         self.cache.write(layer, self.slots_T, k_TKD, v_TKD)
         o_THD = torch.empty_like(q_THD)
         plan = self._plans[self.config.layers[layer].window]
         for chunk in plan.chunks:
-            o_THD[chunk.start : chunk.end] = self._attend_chunk(layer, chunk, q_THD, k_TKD, v_TKD)
+            o_THD[chunk.start : chunk.end] = self._attend_chunk(layer, chunk, q_THD, k_TKD, v_TKD, sinks_H)
         for group in plan.groups:
-            o_THD.index_copy_(0, group.rows_S, self._attend_group(layer, group, q_THD))
+            o_THD.index_copy_(0, group.rows_S, self._attend_group(layer, group, q_THD, sinks_H))
         return o_THD
 
-    def _attend_chunk(self, layer: int, chunk: _Chunk, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor) -> Tensor:
+    def _attend_chunk(
+        self, layer: int, chunk: _Chunk, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor, sinks_H: Tensor | None
+    ) -> Tensor:
         new = slice(chunk.start, chunk.end)
         if chunk.blocks is None:
             key_LKD, value_LKD = k_TKD[new], v_TKD[new]
         else:
             key_LKD, value_LKD = (x[: chunk.num_keys] for x in self.cache.read(layer, chunk.blocks))
-        o_1HTD = scaled_dot_product_attention(
-            q_THD[new].transpose(0, 1)[None],
-            key_LKD.transpose(0, 1)[None],
-            value_LKD.transpose(0, 1)[None],
-            attn_mask=chunk.mask,
-            is_causal=chunk.mask is None,
-            scale=self.config.attention_scale,
-            enable_gqa=self.config.num_heads != self.config.num_kv_heads,
-        )
-        return o_1HTD[0].transpose(0, 1)
+        q_1HTD, key_1KLD, value_1KLD = (x.transpose(0, 1)[None] for x in (q_THD[new], key_LKD, value_LKD))
+        return _attend(self.config, q_1HTD, key_1KLD, value_1KLD, chunk.mask, _by_head(sinks_H))[0].transpose(0, 1)
 
-    def _attend_group(self, layer: int, group: _Group, q_THD: Tensor) -> Tensor:
+    def _attend_group(self, layer: int, group: _Group, q_THD: Tensor, sinks_H: Tensor | None) -> Tensor:
         """One new token each. The G heads that share a key take the place of G positions, so no key is repeated."""
         by_sequence = (len(group.rows_S), -1, self.config.num_kv_heads, self.config.head_dim)
         key_SKLD, value_SKLD = (x.view(by_sequence).transpose(1, 2) for x in self.cache.read(layer, group.blocks))
         q_SKGD = q_THD.index_select(0, group.rows_S).view(
             len(group.rows_S), self.config.num_kv_heads, -1, self.config.head_dim
         )
-        o_SKGD = scaled_dot_product_attention(
-            q_SKGD, key_SKLD, value_SKLD, attn_mask=group.mask, scale=self.config.attention_scale
-        )
-        return o_SKGD.flatten(1, 2)
+        sinks_KG1 = None if sinks_H is None else sinks_H.view(self.config.num_kv_heads, -1, 1)
+        return _attend(self.config, q_SKGD, key_SKLD, value_SKLD, group.mask, sinks_KG1).flatten(1, 2)
+
+
+def _attend(config: ModelConfig, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, sinks: Tensor | None) -> Tensor:
+    """Queries [S, H, T, D] (or [S, K, G, D]: those that share a key) over keys and values [S, K, L, D].
+
+    No mask is plain causal. `sinks` [H, 1, 1] (or [K, G, 1]): the score that one more key, whose value is zero, has
+    with every query. A query carries it in one more dimension, in which that key is 1 and the others are 0: so any
+    kernel will do, and gradients reach the sinks.
+    """
+    size = q.shape[-1]
+    if sinks is not None:
+        mask = _visible(0, q.shape[2], 0, k.shape[2], None, q.device) if mask is None else mask
+        mask = F.pad(mask, (0, 1), value=True)
+        q = torch.cat((q, (sinks / config.attention_scale).to(q.dtype).expand(*q.shape[:-1], 1)), -1)
+        k, v = F.pad(k, (0, 1, 0, 1)), F.pad(v, (0, 1, 0, 1))
+        k[..., -1, -1] = 1
+    o = scaled_dot_product_attention(
+        q,
+        k,
+        v,
+        attn_mask=mask,
+        is_causal=mask is None,
+        scale=config.attention_scale,
+        enable_gqa=q.shape[1] != k.shape[1],
+    )
+    return o[..., :size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +224,10 @@ class _Span:
     context_len: int
     first_key: int  # position; the start of a block
     blocks: Tensor  # those that hold first_key up to context_len
+
+
+def _by_head(sinks_H: Tensor | None) -> Tensor | None:
+    return None if sinks_H is None else sinks_H[:, None, None]
 
 
 def _windows(config: ModelConfig) -> set[int | None]:

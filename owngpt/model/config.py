@@ -21,6 +21,10 @@ from owngpt.model.values import Values, architecture, read_json
 RouterKind = Literal["softmax_first", "choice_first"]
 """What a router does with its logits, one per expert: a softmax over all of them, of which the largest are chosen
 (Qwen3-MoE), or the choice of the largest, then a softmax over those alone (gpt-oss). Ties go to the lower expert."""
+ExpertLayout = Literal["split", "fused", "mxfp4"]
+"""How a checkpoint stores the experts of a layer. split: a gate, an up and a down projection for each, as those of an
+MLP. fused: all in two tensors, inputs before outputs, where gate and up take turns, output by output. mxfp4: the same,
+outputs before inputs, as 4-bit blocks with their scales (see `mxfp4`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class ModelConfig:
     is_router_normalized: bool = False  # with softmax_first: the weights of the chosen are made to add up to 1
     has_router_bias: bool = False
     has_expert_bias: bool = False  # on gate, up and down of every expert
+    expert_layout: ExpertLayout = "split"
 
     @property
     def num_layers(self) -> int:
@@ -263,10 +268,16 @@ class _Reader(Values):
             "is_router_normalized": self.flag("norm_topk_prob"),
             "has_router_bias": is_gpt_oss,
             "has_expert_bias": is_gpt_oss,
+            "expert_layout": self.expert_layout(),
             "has_sinks": is_gpt_oss,
             "swiglu_alpha": self.number("swiglu_alpha", 1.702),
             "swiglu_limit": self.number("swiglu_limit", 7.0),
         }
+
+    def expert_layout(self) -> ExpertLayout:
+        if not self.family.is_gpt_oss:
+            return "split"
+        return "fused" if self.values.get("quantization_config") is None else "mxfp4"
 
     def layers(self) -> tuple[LayerConfig, ...]:
         kinds, has_rope, window = self.layer_kinds(), self.has_rope(), self.values.get("sliding_window")

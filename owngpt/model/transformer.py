@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from owngpt.model import activations
+from owngpt.model import mxfp4
 from owngpt.model.attention import Attention
 from owngpt.model.config import ModelConfig
+from owngpt.model.experts import MixtureOfExperts
+from owngpt.model.mlp import MLP, linear
 from owngpt.model.rope import RopeConfig, RopeTable
 
 
@@ -60,13 +62,15 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def init_weights(self, seed: int = 0, std: float = 0.02) -> None:
-        """Deterministic random weights: matrices are normal with `std`, biases zero, norms the identity."""
+        """Deterministic random weights: matrices are random with `std`, biases and sinks zero, norms the identity."""
         generator = torch.Generator(self.device).manual_seed(seed)
         for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                parameter.normal_(0.0, std, generator=generator)
-            elif name.endswith("bias") or self.config.is_norm_offset:
+            if parameter.dtype == torch.uint8:
+                mxfp4.init_(parameter, std, generator)
+            elif name.endswith(("bias", "sinks")) or (parameter.dim() == 1 and self.config.is_norm_offset):
                 parameter.zero_()
+            elif parameter.dim() > 1:
+                parameter.normal_(0.0, std, generator=generator)
             else:
                 parameter.fill_(1.0)
 
@@ -81,7 +85,11 @@ class DecoderLayer(nn.Module):
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
         self.self_attn = SelfAttention(config, index)
-        self.mlp = MLP(config)
+        self.mlp: nn.Module = (
+            MixtureOfExperts(config)
+            if config.layers[index].is_moe
+            else MLP(config, config.intermediate_size, has_bias=config.has_mlp_bias)
+        )
         self.input_layernorm = RMSNorm(config.hidden_size, config)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config)
         self.has_post_norms = config.has_post_norms
@@ -113,6 +121,7 @@ class SelfAttention(nn.Module):
         self.k_proj = linear(config.hidden_size, kv_width, has_bias=config.has_qkv_bias)
         self.v_proj = linear(config.hidden_size, kv_width, has_bias=config.has_qkv_bias)
         self.o_proj = linear(width, config.hidden_size, has_bias=config.has_o_bias)
+        self.sinks = nn.Parameter(torch.empty(config.num_heads)) if config.has_sinks else None
         self.q_norm = RMSNorm(config.head_dim, config) if config.has_qk_norm else None
         self.k_norm = RMSNorm(config.head_dim, config) if config.has_qk_norm else None
 
@@ -125,23 +134,8 @@ class SelfAttention(nn.Module):
         if self.rope is not None:
             table = tables[self.rope]
             q_THD, k_TKD = table.rotate(q_THD), table.rotate(k_TKD)
-        o_TE: Tensor = self.o_proj(attention(self.index, q_THD, k_TKD, v_TKD).flatten(1))
+        o_TE: Tensor = self.o_proj(attention(self.index, q_THD, k_TKD, v_TKD, self.sinks).flatten(1))
         return o_TE
-
-
-class MLP(nn.Module):
-    """Gated (SwiGLU, GeGLU: Shazeer 2020)."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.gate_proj = linear(config.hidden_size, config.intermediate_size, has_bias=config.has_mlp_bias)
-        self.up_proj = linear(config.hidden_size, config.intermediate_size, has_bias=config.has_mlp_bias)
-        self.down_proj = linear(config.intermediate_size, config.hidden_size, has_bias=config.has_mlp_bias)
-        self.activation = activations.FUNCTIONS[config.activation]
-
-    def forward(self, x_TE: Tensor) -> Tensor:
-        y_TE: Tensor = self.down_proj(self.activation(self.gate_proj(x_TE)) * self.up_proj(x_TE))
-        return y_TE
 
 
 class RMSNorm(nn.Module):
@@ -162,8 +156,3 @@ class RMSNorm(nn.Module):
 def embedding(num_rows: int, size: int) -> nn.Embedding:
     """Without initial values: drawing them on the meta device imports torch's compiler, which takes over a second."""
     return nn.Embedding(num_rows, size, _weight=torch.empty(num_rows, size))
-
-
-def linear(size_in: int, size_out: int, *, has_bias: bool) -> nn.Module:
-    """Every projection is made here, so that there is one place to change what they are."""
-    return nn.Linear(size_in, size_out, bias=has_bias)

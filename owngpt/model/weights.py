@@ -25,6 +25,7 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_CODES = {"U8": torch.uint8}  # blocks of 4-bit numbers and their scales, for the parameters that are that
 _HEAD = "lm_head.weight"
 _BODIES = ("model.", "model.language_model.", "language_model.model.", "")  # where checkpoints keep the decoder
 _HEADS = ("", "language_model.")
@@ -76,7 +77,37 @@ class StoredTensor(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        return torch.Size(self.shape).numel() * _FLOATS[self.dtype].itemsize
+        return torch.Size(self.shape).numel() * {**_FLOATS, **_CODES}[self.dtype].itemsize
+
+
+class StoredWeights:
+    """The safetensors of a folder as a `WeightSource`: what is read is a view of a mapped file."""
+
+    has_codes = False
+
+    def __init__(self, folder: Path, config: ModelConfig) -> None:
+        """Reads the headers only. `CheckpointError` names the first tensor that is missing, misshapen or too many."""
+        self.config = config
+        with torch.device("meta"):
+            self._found = _find(Transformer(config), folder)
+        self._opened: dict[Path, Any] = {}
+
+    @property
+    def num_bytes(self) -> int:
+        """See `WeightSource`."""
+        return sum(tensor.num_bytes for tensor in self._found.values())
+
+    def size(self, name: str) -> int:
+        """See `WeightSource`."""
+        return self._found[name].num_bytes
+
+    def read(self, name: str) -> Tensor:
+        """See `WeightSource`."""
+        tensor = self._found[name]
+        if tensor.file not in self._opened:
+            self._opened[tensor.file] = _open(tensor.file)
+        value: Tensor = self._opened[tensor.file].get_tensor(tensor.name)
+        return value
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -114,9 +145,10 @@ def find_tensors(
                 f"{tensor.file}: tensor {tensor.name} has shape {list(tensor.shape)}; "
                 f"config.json asks for {list(parameter.shape)}"
             )
-        if tensor.dtype not in _FLOATS:
+        dtypes = _FLOATS if parameter.is_floating_point() else _CODES
+        if tensor.dtype not in dtypes:
             raise CheckpointError(
-                f"{tensor.file}: tensor {tensor.name} has dtype {tensor.dtype}, not one of {', '.join(_FLOATS)}"
+                f"{tensor.file}: tensor {tensor.name} has dtype {tensor.dtype}, not one of {', '.join(dtypes)}"
             )
         found[name] = tensor
     return found
@@ -132,7 +164,7 @@ def fill(
     names = {tensor.name: name for name, tensor in found.items()}
     done, total = 0, sum(tensor.num_bytes for tensor in found.values())
     for tensor, value in _mapped(found.values()):
-        _assign(module, names[tensor.name], value.to(dtype))
+        _assign(module, names[tensor.name], value.to(dtype) if value.is_floating_point() else value)
         done += tensor.num_bytes
         if progress is not None:
             progress(done, total)
@@ -159,11 +191,16 @@ def _assign(module: nn.Module, name: str, value: Tensor) -> None:
 
 
 def _read(model: Transformer, folder: Path, dtype: torch.dtype | None, progress: Progress | None) -> None:
+    found = _find(model, folder)
+    fill(model, found, dtype or auto_dtype(found["embed_tokens.weight"]), progress)
+
+
+def _find(model: Transformer, folder: Path) -> dict[str, StoredTensor]:
     stored = {name: tensor for name, tensor in read_index(folder).items() if not name.endswith(_IGNORED)}
     stored_name = _naming(stored, folder)
     found = find_tensors(model, stored, stored_name, folder)
     _refuse_extra(model, found, stored, stored_name("layers."))
-    fill(model, found, dtype or auto_dtype(found["embed_tokens.weight"]), progress)
+    return found
 
 
 def _naming(stored: Mapping[str, StoredTensor], folder: Path) -> Callable[[str], str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from owngpt.model.config import ModelConfig
 from owngpt.model.transformer import Transformer
@@ -41,6 +43,14 @@ _GEMMA_ROPE = {
     "full_attention": {"rope_type": "linear", "rope_theta": 1_000_000.0, "factor": 8.0},
     "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
 }
+_EXPERTS = {"num_local_experts": 6, "num_experts_per_tok": 3, "moe_intermediate_size": 48}
+_GPT_OSS = {
+    **_EXPERTS,
+    "head_dim": 16,
+    "sliding_window": 12,
+    "swiglu_limit": 1.5,  # low enough that values reach it
+    "rope_parameters": {**_YARN_ROPE, "truncate": False},
+}
 _KINDS = ["sliding_attention", "sliding_attention", "sliding_attention", "full_attention"]
 _FAMILY: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {"rope_parameters": _LLAMA3_ROPE}),
@@ -53,6 +63,10 @@ _FAMILY: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2-window": ("qwen2", {"use_sliding_window": True, "sliding_window": 10, "max_window_layers": 2}),
     "qwen3": ("qwen3", {"head_dim": 32, "tie_word_embeddings": True}),
     "smollm3": ("smollm3", {"no_rope_layers": [1, 1, 0, 1]}),
+    "qwen3-moe": ("qwen3_moe", {**_EXPERTS, "head_dim": 32, "norm_topk_prob": True, "mlp_only_layers": [1]}),
+    "qwen3-moe-step": ("qwen3_moe", {**_EXPERTS, "tie_word_embeddings": True, "decoder_sparse_step": 2}),
+    "gpt-oss": ("gpt_oss", _GPT_OSS),
+    "gpt-oss-mxfp4": ("gpt_oss", _GPT_OSS),
     "gemma3": (
         "gemma3_text",
         {**_GEMMA, "layer_types": _KINDS, "rope_parameters": _GEMMA_ROPE, "final_logit_softcapping": 4.0},
@@ -75,7 +89,23 @@ def family_checkpoint(family: str, folder: Path) -> Path:
                 parameter.add_(torch.randn_like(parameter) * (0.5 if "norm" in name else 0.1))
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
+    if family.endswith("mxfp4"):
+        _make_mxfp4(folder)
     return folder
+
+
+def _make_mxfp4(folder: Path) -> None:
+    """Give the experts of a gpt-oss checkpoint random 4-bit blocks for weights."""
+    tensors: dict[str, Tensor] = {}
+    for name, value in load_file(folder / "model.safetensors").items():
+        if name.endswith(("gate_up_proj", "down_proj")):
+            shape = (value.shape[0], value.shape[2], value.shape[1] // 32)
+            tensors[f"{name}_blocks"] = torch.randint(256, (*shape, 16), dtype=torch.uint8)
+            tensors[f"{name}_scales"] = torch.randint(121, 125, shape, dtype=torch.uint8)  # for weights of about 0.2
+        else:
+            tensors[name] = value
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    edit_config(folder, quantization_config={"quant_method": "mxfp4", "dequantize": True})  # else it wants a GPU
 
 
 def multimodal_checkpoint(folder: Path) -> Path:

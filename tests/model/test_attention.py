@@ -23,7 +23,9 @@ def random_qkv(config: ModelConfig, length: int, dtype: torch.dtype) -> tuple[Te
     return random(config.num_heads), random(config.num_kv_heads), random(config.num_kv_heads)
 
 
-def plain_attention(config: ModelConfig, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def plain_attention(
+    config: ModelConfig, layer: int, q: Tensor, k: Tensor, v: Tensor, sinks_H: Tensor | None = None
+) -> Tensor:
     """The definition, in float64, one head at a time."""
     q, k, v = q.double(), k.double(), v.double()
     group, length = config.num_heads // config.num_kv_heads, len(q)
@@ -32,18 +34,25 @@ def plain_attention(config: ModelConfig, layer: int, q: Tensor, k: Tensor, v: Te
     heads = []
     for head in range(config.num_heads):
         scores = q[:, head] @ k[:, head // group].T * config.attention_scale
-        heads.append(scores.masked_fill(~seen, -torch.inf).softmax(-1) @ v[:, head // group])
+        scores = scores.masked_fill(~seen, -torch.inf)
+        if sinks_H is not None:
+            scores = torch.cat((scores, sinks_H[head].double().expand(length, 1)), -1)
+        heads.append(scores.softmax(-1)[:, :length] @ v[:, head // group])
     return torch.stack(heads, 1)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
 @pytest.mark.parametrize("layer", [0, 1])
 @pytest.mark.parametrize("num_kv_heads", [1, 2, 4])
-def test_all_ways_equal_the_definition(num_kv_heads: int, layer: int, dtype: torch.dtype, tolerance: float) -> None:
+@pytest.mark.parametrize("sinks", [None, (2.5, -9.0, 0.0, 40.0)])
+def test_all_ways_equal_the_definition(
+    sinks: tuple[float, ...] | None, num_kv_heads: int, layer: int, dtype: torch.dtype, tolerance: float
+) -> None:
     """Lengths that end inside, at, and just after a block; chunks that begin anywhere; single tokens together."""
     config = tiny_config(num_key_value_heads=num_kv_heads, **WINDOWED)
     lengths, block_size = (8, 9, 23, 1, 16), 4
     inputs = [random_qkv(config, length, dtype) for length in lengths]
+    sinks_H = None if sinks is None else torch.tensor(sinks, dtype=dtype)
     cache = KVCache(config, 40, block_size, dtype)
     blocks = torch.randperm(40, generator=torch.Generator().manual_seed(0)).split(8)  # longer than needed
     got: list[list[Tensor]] = [[] for _ in lengths]
@@ -56,13 +65,13 @@ def test_all_ways_equal_the_definition(num_kv_heads: int, layer: int, dtype: tor
         starts = [0, *torch.tensor([counts[s] for s in members]).cumsum(0).tolist()]
         batch = PagedBatch(torch.cat(slots), starts, [done[s] for s in members], [blocks[s] for s in members])
         q, k, v = (torch.cat([inputs[s][part][own] for s, own in rows.items()]) for part in range(3))
-        output = PagedAttention(config, cache, batch)(layer, q, k, v)
+        output = PagedAttention(config, cache, batch)(layer, q, k, v, sinks_H)
         for s, part in zip(members, output.split([counts[s] for s in members]), strict=True):
             got[s].append(part)
     for (q, k, v), parts in zip(inputs, got, strict=True):
-        expected = plain_attention(config, layer, q, k, v)
+        expected = plain_attention(config, layer, q, k, v, sinks_H)
         assert (torch.cat(parts) - expected).abs().max() < tolerance
-        assert (DenseAttention(config, 1)(layer, q, k, v) - expected).abs().max() < tolerance
+        assert (DenseAttention(config, 1)(layer, q, k, v, sinks_H) - expected).abs().max() < tolerance
 
 
 def test_no_sequence_reads_the_blocks_of_another() -> None:

@@ -1,0 +1,48 @@
+"""MXFP4 (OCP Microscaling Formats 1.0, section 5.3): 32 values share one power of two; each has 4 bits, E2M1.
+
+As gpt-oss stores it: `blocks`, uint8 [..., G, 16]: byte j of a block holds values 2j (low half) and 2j + 1. `scales`,
+uint8 [..., G]: the exponent plus 127. A code is a sign, two bits of exponent and one of mantissa.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+GROUP = 32
+E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)
+
+
+def dequantize(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
+    """blocks [..., G, 16] and scales [..., G] -> values [..., G * 32], exact in bfloat16 and float32."""
+    values = _pairs(dtype, blocks.device)[blocks.int()].flatten(-2)  # [..., G, 32]
+    return (values * _powers(scales).to(dtype)[..., None]).flatten(-2)
+
+
+def codes(blocks: Tensor) -> Tensor:
+    """The 4-bit codes, one per byte: [..., G, 16] -> uint8 [..., G * 32]."""
+    return torch.stack((blocks & 15, blocks >> 4), -1).flatten(-3)
+
+
+def init_(parameter: Tensor, std: float, generator: torch.Generator) -> None:
+    """Blocks (4 dimensions) become random codes; scales what gives those about this standard deviation."""
+    if parameter.dim() == 4:
+        parameter.random_(generator=generator)
+    else:
+        spread = math.sqrt(sum(value**2 for value in E2M1) / len(E2M1))
+        parameter.fill_(127 + round(math.log2(std / spread)))
+
+
+def _powers(scales: Tensor) -> Tensor:
+    """2 to the exponents, float32."""
+    return torch.ldexp(torch.ones_like(scales, dtype=torch.float32), scales.int() - 127)
+
+
+@lru_cache(maxsize=8)
+def _pairs(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The two values of every byte: [256, 2]."""
+    with torch.inference_mode(False):  # a cached tensor must also serve outside of it
+        return torch.tensor([(E2M1[byte & 15], E2M1[byte >> 4]) for byte in range(256)], dtype=dtype, device=device)
