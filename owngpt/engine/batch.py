@@ -29,15 +29,15 @@ class ForwardBatch:
 
     @classmethod
     def build(cls, chunks: Sequence[Chunk], block_size: int) -> ForwardBatch:
-        starts = [0, *accumulate(end - start for _, start, end, _ in chunks)]
+        starts = [0, *accumulate(chunk.stop - chunk.start for chunk in chunks)]
         last = [i for i, chunk in enumerate(chunks) if chunk.is_last]
         return cls(
-            tokens_T=torch.tensor([token for chunk in chunks for token in _tokens(chunk)]),
-            positions_T=torch.tensor([p for _, start, end, _ in chunks for p in range(start, end)]),
+            tokens_T=torch.tensor([token for chunk in chunks for token in chunk.token_ids]),
+            positions_T=torch.tensor([p for chunk in chunks for p in range(chunk.start, chunk.stop)]),
             paged=PagedBatch(
                 slots_T=torch.tensor([slot for chunk in chunks for slot in _slots(chunk, block_size)]),
                 query_starts=starts,
-                context_lens=[chunk.end for chunk in chunks],
+                context_lens=[chunk.stop for chunk in chunks],
                 block_tables=[torch.tensor(chunk.request.block_table) for chunk in chunks],
             ),
             sampled=[chunks[i].request for i in last],
@@ -45,10 +45,6 @@ class ForwardBatch:
         )
 
 
-def _tokens(chunk: Chunk) -> list[int]:
-    return chunk.request.token_ids[chunk.start : chunk.end]
-
-
 def _slots(chunk: Chunk, block_size: int) -> list[int]:
     table = chunk.request.block_table
-    return [table[p // block_size] * block_size + p % block_size for p in range(chunk.start, chunk.end)]
+    return [table[p // block_size] * block_size + p % block_size for p in range(chunk.start, chunk.stop)]

@@ -29,7 +29,7 @@ class PromptScorer:
         for chunk in chunks:
             if chunk.request.sampling.prompt_logprobs is not None:
                 self._score(chunk, hidden_TE[row : row + chunk.end - chunk.start])
-            row += chunk.end - chunk.start
+            row += chunk.stop - chunk.start
 
     def _score(self, chunk: Chunk, hidden_TE: Tensor) -> None:
         """The prompt tokens that this chunk predicts; those known from before a preemption are kept."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -66,6 +67,8 @@ class Request:
     output_counts: Counter[int] = field(default_factory=Counter)
     prompt_logprobs: list[TokenLogprob | None] = field(default_factory=list)
     is_announced: bool = False  # an event has carried the PromptInfo
+    _forced: deque[int] = field(default_factory=deque)  # by the grammar
+    _num_foreseen: int = -1  # output tokens when the grammar was last asked what it forces
 
     @property
     def num_output_tokens(self) -> int:
@@ -102,12 +105,36 @@ class Request:
             return False
         return self.matcher.is_stopped() and not self.matcher.is_error()
 
+    @property
+    def forced(self) -> Sequence[int]:
+        """The tokens that must come next, whatever the model prefers: the end of thinking, or a grammar's only way on.
+
+        A function of what was said so far, so an answer does not depend on when it is asked for.
+        """
+        if self.thinking.forced:
+            return self.thinking.forced
+        if not self._forced and self._num_foreseen != self.num_output_tokens:
+            self._num_foreseen = self.num_output_tokens
+            self._forced.extend(self._foresee())
+        return self._forced
+
     def append(self, token_id: int) -> None:
         """The next output token."""
         self.token_ids.append(token_id)
         self.output_counts[token_id] += 1
+        if self._forced:
+            self._forced.popleft()
 
-    def draw(self) -> float:
-        """A uniform number in [0, 1) for the next token: a function of seed, choice and position, nothing else."""
-        counter = f"{self.seed}/{self.index}/{self.num_output_tokens}".encode()
+    def draw(self, ahead: int = 0) -> float:
+        """A uniform number in [0, 1) for the next token, or for one so many further on.
+
+        A function of seed, choice and position, nothing else.
+        """
+        counter = f"{self.seed}/{self.index}/{self.num_output_tokens + ahead}".encode()
         return int.from_bytes(hashlib.blake2b(counter, digest_size=8).digest()) / 2**64
+
+    def _foresee(self) -> Sequence[int]:
+        """The grammar's fast-forward tokens; none while it sleeps, or where the model may begin to think instead."""
+        if self.matcher is None or not self.is_constrained or self.thinking.start_id is not None:
+            return ()
+        return self.matcher.compute_ff_tokens()

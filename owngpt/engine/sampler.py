@@ -84,8 +84,7 @@ def _choose(scores_NV: Tensor, requests: Sequence[Request]) -> list[int]:
         for row, token_id in zip(drawn, _draw(scores_RV, [requests[row] for row in drawn]), strict=True):
             token_ids[row] = token_id
     return [
-        token_id if request.thinking.forced is None else request.thinking.forced
-        for token_id, request in zip(token_ids, requests, strict=True)
+        request.forced[0] if request.forced else token_id for token_id, request in zip(token_ids, requests, strict=True)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from owngpt.types import Thinking
 
@@ -29,9 +30,9 @@ class ThinkingState:
         return self._thinking.start_id if self._thinking is not None and self._may_start else None
 
     @property
-    def forced(self) -> int | None:
-        """The token that must come next, whatever the model prefers."""
-        return self._forced[0] if self._forced else None
+    def forced(self) -> Sequence[int]:
+        """The tokens that must come next, whatever the model prefers."""
+        return self._forced
 
     def push(self, token_id: int) -> bool:
         """Take the next token; True if it belongs to the thinking block."""

@@ -16,7 +16,7 @@ def follow(thinking: ThinkingState, wanted: Iterable[int]) -> tuple[list[int], l
     said: list[int] = []
     flags: list[bool] = []
     for wish in wanted:
-        said.append(wish if thinking.forced is None else thinking.forced)
+        said.append(thinking.forced[0] if thinking.forced else wish)
         flags.append(thinking.push(said[-1]))
     return said, flags
 
