@@ -1,0 +1,1 @@
+"""The optional native kernels: packed weights, the compiled library, and how Python calls it."""

@@ -1,0 +1,19 @@
+// AVX-512 with VNNI and BF16: Cooper Lake, Sapphire Rapids, Zen 4 and later.
+#include "isa_begin.h"
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c,avx512bf16"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c,avx512bf16")
+#endif
+
+#define ISA avx512bf16
+#define ISA_AVX512
+#define ISA_AVX512BF16
+#include "isa.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

@@ -1,0 +1,47 @@
+"""Builds the optional native kernels; everything else about the package is in pyproject.toml.
+
+The result is a plain C library that ctypes loads (owngpt/kernels/library.py): it needs neither Python's nor torch's
+headers, so one wheel serves any torch. Without a C++ compiler the build goes on, and PyTorch does the work.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+SOURCES = Path("owngpt/kernels/csrc")
+
+
+class BuildKernels(build_ext):
+    """A library without a Python module's entry point."""
+
+    def get_export_symbols(self, ext: Extension) -> list[str]:
+        return ["owngpt_kernels"]
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except Exception as error:
+            self.warn(f"the native kernels were not built, PyTorch does their work: {error}")
+            raise
+
+
+kernels = Extension(
+    "owngpt.kernels._native",
+    sources=sorted(str(path) for path in SOURCES.glob("*.cpp")),
+    depends=sorted(str(path) for path in SOURCES.glob("*.h")),
+    language="c++",
+    # No contraction: a product and a sum are rounded one by one, the same on every instruction set.
+    extra_compile_args=[
+        *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"),
+        *("-Wno-psabi", "-Wno-uninitialized", "-Wno-maybe-uninitialized"),
+    ],
+    extra_link_args=["-fopenmp"],
+    optional=True,
+)
+
+# MSVC has no GNU vectors, and Apple's compiler no OpenMP.
+setup(ext_modules=[kernels] if sys.platform == "linux" else [], cmdclass={"build_ext": BuildKernels})
