@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Literal
 
 
@@ -19,6 +19,35 @@ class FinishReason(StrEnum):
     LENGTH = "length"  # max_tokens, or the model's context is full
     ABORT = "abort"  # the caller left
     ERROR = "error"  # the engine failed; TokenEvent.error says how
+
+
+class Tier(IntEnum):
+    """How urgent a request is: lower is served first. Flex and batch take only what the others leave."""
+
+    PRIORITY = 0
+    DEFAULT = 1
+    FLEX = 2
+    BATCH = 3
+
+    @property
+    def label(self) -> str:
+        """As on the wire and in metrics."""
+        return self.name.lower()
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether it has to wait for as long as a request of a higher tier has a prompt to be read."""
+        return self >= Tier.FLEX
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose turn it is, and how urgent. Tenants of a tier get computed tokens in proportion to their weights."""
+
+    tenant: str = ""  # opaque: the service passes the project
+    weight: float = 1.0
+    tier: Tier = Tier.DEFAULT
+    deadline: float | None = None  # of the first token, on the clock of `time.monotonic`
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from owngpt.engine.blocks import BlockPool
 
 Parent = int | str  # a node, or the namespace in front of the first block
-_Key = tuple[Parent, tuple[int, ...]]
+BlockKey = tuple[Parent, tuple[int, ...]]
 
 
 class Prefix(NamedTuple):
@@ -38,8 +38,8 @@ class PrefixCache:
     def __init__(self, pool: BlockPool, block_size: int) -> None:
         self.pool = pool
         self.block_size = block_size
-        self._nodes: dict[_Key, Node] = {}
-        self._keys: dict[int, _Key] = {}  # by block
+        self._nodes: dict[BlockKey, Node] = {}
+        self._keys: dict[int, BlockKey] = {}  # by block
         self._numbers = count()
         pool.on_evict = self._forget
 
@@ -47,7 +47,7 @@ class PrefixCache:
         """The longest cached beginning of `token_ids[:limit]`, in whole blocks. Nothing is locked."""
         prefix = Prefix([], namespace)
         for start in range(0, limit - self.block_size + 1, self.block_size):
-            found = self._nodes.get(self._key(prefix.node, token_ids, start))
+            found = self._nodes.get(self.key(prefix.node, token_ids, start))
             if found is None:
                 break
             prefix.blocks.append(found.block)
@@ -59,7 +59,7 @@ class PrefixCache:
 
         If an equal block is there already, that one stays and its node is returned: hold it instead.
         """
-        key = self._key(parent, token_ids, start)
+        key = self.key(parent, token_ids, start)
         node = self._nodes.get(key)
         if node is None:
             node = self._nodes[key] = Node(next(self._numbers), block)
@@ -84,7 +84,8 @@ class PrefixCache:
         blocks = {key: node.block for key, node in self._nodes.items()}
         assert blocks == {key: block for block, key in self._keys.items()}, "keys and blocks disagree"
 
-    def _key(self, parent: Parent, token_ids: Sequence[int], start: int) -> _Key:
+    def key(self, parent: Parent, token_ids: Sequence[int], start: int) -> BlockKey:
+        """Of the block from `start` on, after `parent`."""
         return parent, tuple(token_ids[start : start + self.block_size])
 
     def _forget(self, block: int) -> None:
