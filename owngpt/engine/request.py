@@ -63,7 +63,9 @@ class Request:
     num_published_blocks: int = 0  # of block_table, known to the prefix cache
     node: Parent = ""  # of the last of them
     num_cached_tokens: int | None = None  # of the prompt, when it was first admitted
-    is_restoring: bool = False  # more of its prefix is on its way from disk; until then nothing of it is computed
+    restoration: object | None = None  # what brings more of its prefix from disk; until then nothing of it is computed
+    block_names: list[bytes] = field(default_factory=list)  # on disk, of its first blocks; as far as they were needed
+    is_durable: bool = True  # its blocks may be written to disk
     output_counts: Counter[int] = field(default_factory=Counter)
     prompt_logprobs: list[TokenLogprob | None] = field(default_factory=list)
     is_announced: bool = False  # an event has carried the PromptInfo

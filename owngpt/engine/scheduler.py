@@ -22,7 +22,7 @@ class Disk(Protocol):
     """Where prefixes outlive their blocks (`engine/kv_disk.py`)."""
 
     def restore(self, request: Request) -> None:
-        """It has been admitted: if more of it is on disk than in its blocks, it `is_restoring` until that is there."""
+        """It has been admitted: if more of it is on disk than in its blocks, its `restoration` brings it."""
         ...
 
     def save(self, request: Request) -> None:
@@ -130,9 +130,9 @@ class Scheduler:
 
     def _prompts(self) -> Iterator[Request]:
         """Prompts that are under way, then those that can be admitted."""
-        yield from [r for r in self.running if r.num_remaining_tokens > 1 and not r.is_restoring]
+        yield from [r for r in self.running if r.num_remaining_tokens > 1 and r.restoration is None]
         while self.waiting and len(self.running) < self.max_running and self._admit(self.waiting[0]):
-            if not self.running[-1].is_restoring:
+            if self.running[-1].restoration is None:
                 yield self.running[-1]
 
     def _make_room(self, request: Request) -> bool:
@@ -216,7 +216,7 @@ class Scheduler:
         self.pool.release(request.block_table)
         request.block_table = []
         request.num_computed_tokens = 0
-        request.is_restoring = False
+        request.restoration = None
 
     def _blocks_for(self, num_tokens: int) -> int:
         return -(-num_tokens // self.block_size)
