@@ -23,8 +23,9 @@ OWN: dict[str, tuple[str, ...]] = {
     "server": ("owngpt.service", "owngpt.store", "owngpt.text", "owngpt.config", *NOUNS),
     "service": ("owngpt.engine.client", "owngpt.text", "owngpt.store", "owngpt.config", *NOUNS),
     "training": ("owngpt.model", "owngpt.text", *NOUNS),
-    "engine": ("owngpt.model", "owngpt.text", "owngpt.config", *NOUNS),
-    "model": NOUNS,
+    "engine": ("owngpt.model", "owngpt.kernels", "owngpt.text", "owngpt.config", *NOUNS),
+    "model": ("owngpt.kernels", *NOUNS),
+    "kernels": NOUNS,
     "store": NOUNS,
     "text": NOUNS,
 }
@@ -37,6 +38,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "training": HTTP,
     "engine": ("sqlite3", *HTTP),
     "model": ("sqlite3", "llguidance", "jinja2", *HTTP),
+    "kernels": ("sqlite3", "llguidance", "jinja2", *HTTP),
     "store": ("torch", *HTTP),
     "text": ("torch", "sqlite3", *HTTP),
 }

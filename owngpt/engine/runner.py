@@ -1,7 +1,7 @@
 """ModelRunner: the weights and the KV memory; one forward. It does not know whose tokens these are.
 
-`TorchRunner` runs a `Transformer` by PyTorch. Shapes: T new tokens of a step, N rows that logits are asked for,
-E hidden size, V vocabulary.
+`TorchRunner` runs a `Transformer` by PyTorch, `NativeRunner` a `PackedModel` by the compiled kernels. Shapes: T new
+tokens of a step, N rows that logits are asked for, E hidden size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ import torch
 from torch import Tensor
 
 from owngpt.engine.batch import ForwardBatch
+from owngpt.engine.native_runner import NativeRunner
+from owngpt.kernels import library
+from owngpt.model import native
 from owngpt.model.attention import KVCache, PagedAttention
 from owngpt.model.config import ModelConfig
+from owngpt.model.packed_model import PackedModel
 from owngpt.model.transformer import Transformer
 
 
@@ -51,14 +55,20 @@ class ModelRunner(Protocol):
         ...
 
 
-def make_runner(model: Transformer, num_blocks: int, block_size: int) -> ModelRunner:
-    """The runner for this kind of model."""
-    return TorchRunner(model, num_blocks, block_size)
+def make_runner(model: Transformer | PackedModel, num_blocks: int, block_size: int) -> ModelRunner:
+    """The runner for this kind of model: a packed one is run by the compiled kernels, and needs them."""
+    if isinstance(model, Transformer):
+        return TorchRunner(model, num_blocks, block_size)
+    kernels = library.chosen()
+    assert kernels is not None, "a packed model without kernels; `to_transformer` unpacks it"
+    return NativeRunner(model, kernels, num_blocks, block_size)
 
 
-def block_bytes(model: Transformer, block_size: int) -> int:
+def block_bytes(model: Transformer | PackedModel, block_size: int) -> int:
     """What a block of KV memory costs, over all layers."""
-    return block_size * KVCache.bytes_per_token(model.config, model.dtype)
+    if isinstance(model, Transformer):
+        return block_size * KVCache.bytes_per_token(model.config, model.dtype)
+    return native.block_bytes(model, block_size)
 
 
 class TorchRunner:

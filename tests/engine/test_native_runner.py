@@ -1,0 +1,124 @@
+"""The native decoder against the plain one, for every family; and that a row never notices the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from owngpt.engine.batch import ForwardBatch
+from owngpt.engine.native_runner import NativeRunner
+from owngpt.engine.request import Request
+from owngpt.engine.scheduler import Chunk
+from owngpt.kernels.library import Library
+from owngpt.model.attention import DenseAttention
+from owngpt.model.packed_model import PackedModel, load_packed
+from owngpt.model.weights import load_model
+from owngpt.types import SamplingParams
+from tests.fakes.model import FAMILIES, VOCAB_SIZE, family_checkpoint
+
+LENGTH = 90
+BLOCK = 16
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return family_checkpoint(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def tokens(seed: int, length: int = LENGTH) -> list[int]:
+    return torch.randint(1, VOCAB_SIZE, (length,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def runner_of(model: PackedModel, library: Library, block_size: int = BLOCK) -> NativeRunner:
+    return NativeRunner(model, library, num_blocks=40 * BLOCK // block_size, block_size=block_size)
+
+
+def request_of(token_ids: list[int], first_block: int, block_size: int = BLOCK) -> Request:
+    request = Request(token_ids, len(token_ids), 500, SamplingParams())
+    count = -(-len(token_ids) // block_size)
+    request.block_table = list(range(first_block, first_block + count))[::-1]  # in any order
+    return request
+
+
+def logits(runner: NativeRunner, chunks: list[Chunk], block_size: int = BLOCK) -> Tensor:
+    """Of all rows of one step."""
+    return runner.logits(runner.forward(ForwardBatch.build(chunks, block_size))).clone()
+
+
+def whole(request: Request) -> Chunk:
+    return Chunk(request, 0, len(request.token_ids), True)
+
+
+def reference(folder: Path, token_ids: list[int]) -> Tensor:
+    model = load_model(folder, torch.float32)
+    hidden = model(torch.tensor(token_ids), torch.arange(len(token_ids)), DenseAttention(model.config, 1))
+    return model.logits(hidden)
+
+
+def test_float32_equals_the_plain_decoder(folder: Path, library: Library) -> None:
+    token_ids = tokens(0)
+    found = logits(runner_of(load_packed(folder, "fp32", cache_dir=None), library), [whole(request_of(token_ids, 0))])
+    expected = reference(folder, token_ids)
+    assert (found - expected).norm() / expected.norm() < 5e-6
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bf16", 0.06), ("int8", 0.2), ("int4", 0.8)])
+def test_less_precise_formats_come_near(folder: Path, library: Library, dtype: str, tolerance: float) -> None:
+    token_ids = tokens(0)
+    found = logits(runner_of(load_packed(folder, dtype, cache_dir=None), library), [whole(request_of(token_ids, 0))])
+    expected = reference(folder, token_ids)
+    assert (found - expected).norm() / expected.norm() < tolerance
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "int8", "int4"])
+def test_a_row_has_the_same_bits_alone_in_chunks_and_in_company(folder: Path, library: Library, dtype: str) -> None:
+    model = load_packed(folder, dtype, cache_dir=None)
+    requests = [request_of(tokens(seed), 6 * seed) for seed in range(5)]
+    alone = [logits(runner_of(model, library), [whole(request)]) for request in requests]
+
+    together = logits(runner_of(model, library), [whole(request) for request in requests])
+    assert torch.equal(together, torch.cat(alone))
+
+    runner, parts = runner_of(model, library), [[] for _ in requests]
+    for start, end in [(0, 1), (1, 38), (38, 39), (39, 40), (40, 73), (73, LENGTH)]:
+        rows = logits(runner, [Chunk(request, start, end, end == LENGTH) for request in requests])
+        for number, piece in enumerate(rows.split(end - start)):
+            parts[number].append(piece)
+    assert torch.equal(torch.cat([torch.cat(pieces) for pieces in parts]), torch.cat(alone))
+
+
+def test_threads_do_not_change_a_bit(folder: Path, library: Library) -> None:
+    model, request, before = (
+        load_packed(folder, "int8", cache_dir=None),
+        request_of(tokens(3), 0),
+        torch.get_num_threads(),
+    )
+    found = []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(logits(runner_of(model, library), [whole(request)]))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("block_size", [4, 24, 32])
+def test_blocks_of_other_sizes_serve_as_well(folder: Path, library: Library, block_size: int) -> None:
+    model, token_ids = load_packed(folder, "fp32", cache_dir=None), tokens(1)
+    chunk = whole(request_of(token_ids, 0, block_size))
+    found = logits(runner_of(model, library, block_size), [chunk], block_size)
+    expected = reference(folder, token_ids)
+    assert (found - expected).norm() / expected.norm() < 5e-6
+
+
+def test_what_a_block_held_before_does_not_matter(folder: Path, library: Library) -> None:
+    model, request = load_packed(folder, "bf16", cache_dir=None), request_of(tokens(2), 0)
+    runner = runner_of(model, library)
+    expected = logits(runner, [whole(request)])
+    logits(runner, [whole(request_of(tokens(4, 96), 0))])
+    assert torch.equal(logits(runner, [whole(request)]), expected)
