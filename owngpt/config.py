@@ -67,6 +67,8 @@ class Settings:
     data_dir: Path = Path("~/.owngpt")
     api_key: str | None = field(default=None, repr=False)  # an admin key; None: one is made on the very first start
     otel_endpoint: str | None = None  # OTLP over HTTP; None: no traces
+    store: str = "asked"  # which answers leave a receipt: all, asked (those whose request says so), or never
+    store_days: int | None = None  # receipts older than this are deleted; None: they stay
     log_level: str = "info"
     server: ServerConfig = ServerConfig()
     engine: EngineConfig = EngineConfig()
@@ -174,6 +176,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "max_body_bytes": parse_bytes,
     "aliases": _aliases,
     "dtype": _one_of("auto", "fp32", "bf16", float32="fp32", bfloat16="bf16"),
+    "store": _one_of("all", "asked", "never"),
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
 _SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig}

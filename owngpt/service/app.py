@@ -8,10 +8,12 @@ from owngpt.config import Settings
 from owngpt.errors import ServiceUnavailable
 from owngpt.service.limits import Limits
 from owngpt.service.models import Models
+from owngpt.service.recording import ReceiptWriter
 from owngpt.service.telemetry import Metrics, NoMetrics, NoTracer, Tracer
 from owngpt.service.workers import Workers
 from owngpt.store.db import Database
 from owngpt.store.keys import Keys
+from owngpt.store.receipts import Receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class App:
     metrics: Metrics = field(default_factory=NoMetrics)
     tracer: Tracer = field(default_factory=NoTracer)
     workers: Workers = field(default_factory=Workers)
+    receipts: ReceiptWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
 
     @property
     def models(self) -> Models:
@@ -67,4 +73,5 @@ class App:
             embedder.embedder.close()
         self.workers.close()
         self.tracer.close()
+        self.receipts.close()
         self.database.close()

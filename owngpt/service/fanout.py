@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from owngpt.types import TokenEvent
 
 Events = AsyncIterator[TokenEvent]
-Submit = Callable[[Sequence[int]], AbstractAsyncContextManager[Events]]
+P = TypeVar("P")
 _Item = TokenEvent | Exception | None  # None: a worker has no more to do
 
 
 def fan_out(
-    submit: Submit, prompts: Sequence[Sequence[int]], n: int, at_once: int
+    submit: Callable[[P], AbstractAsyncContextManager[Events]], prompts: Sequence[P], n: int, at_once: int
 ) -> AbstractAsyncContextManager[Events]:
     """Submit each prompt, `at_once` of them at the same time; prompt i's choice j comes out with index `i * n + j`.
 
@@ -25,7 +26,9 @@ def fan_out(
 
 
 @asynccontextmanager
-async def _many(submit: Submit, prompts: Sequence[Sequence[int]], n: int, at_once: int) -> AsyncIterator[Events]:
+async def _many(
+    submit: Callable[[P], AbstractAsyncContextManager[Events]], prompts: Sequence[P], n: int, at_once: int
+) -> AsyncIterator[Events]:
     """A few workers take the prompts in order. The first failure ends all; leaving aborts all.
 
     Entering returns when the first prompt is admitted, or raises what refuses it.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from owngpt.errors import EngineFailed, InvalidRequest
@@ -13,6 +14,8 @@ from owngpt.service.app import App, Caller
 from owngpt.service.fanout import Events, fan_out
 from owngpt.service.limits import Ticket
 from owngpt.service.models import ServedModel
+from owngpt.service.receipts import Inputs, Order
+from owngpt.service.recording import Recording, leaving
 from owngpt.service.trace import trace
 from owngpt.text.tokenizer import FAR
 from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent, Usage
@@ -63,15 +66,19 @@ class GenerationRequest:
     prompt: Prompt
     sampling: SamplingParams
     request_id: str = ""
+    order: Order | None = None  # for a receipt; None: nothing is kept
 
 
 class Generation:
     """A running generation: iterate over its events; `usage` is what it has cost so far."""
 
-    def __init__(self, prompts: Sequence[Sequence[int]], events: Events, ticket: Ticket) -> None:
+    def __init__(
+        self, prompts: Sequence[Sequence[int]], events: Events, ticket: Ticket, recording: Recording | None
+    ) -> None:
         self.prompts = prompts  # as the engine got them
         self._events = events
         self._ticket = ticket
+        self._recording = recording
 
     @property
     def usage(self) -> Usage:
@@ -81,8 +88,15 @@ class Generation:
         return self
 
     async def __anext__(self) -> TokenEvent:
-        event = await anext(self._events)
+        """The next event. It ends when the receipt, if one is to be kept, is on disk."""
+        event = await anext(self._events, None)
+        if event is None:
+            if self._recording is not None:
+                await self._recording.save()
+            raise StopAsyncIteration
         self._ticket.count(event)
+        if self._recording is not None:
+            self._recording.add(event)
         if event.finish_reason in (FinishReason.ERROR, FinishReason.ABORT):
             raise EngineFailed(event.error or "the engine could not finish this request")
         return event
@@ -102,8 +116,11 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
     ):
         prepared = await app.workers.run(prompt.cost, prompt.prepare, model, request.sampling)
         check_fits(prepared, model, prompt.param)
-        async with _submit(caller, request, prepared, ticket.at_once) as events:
-            yield Generation(prepared.prompts, events, ticket)
+        seeds = _seeds(request, len(prepared.prompts))
+        recording = _recording(app, caller, request, prepared, seeds)
+        async with _submit(caller, request, prepared, seeds, ticket.at_once) as events:
+            with leaving(recording):
+                yield Generation(prepared.prompts, events, ticket, recording)
 
 
 def check_fits(prepared: Prepared, model: ServedModel, param: str) -> None:
@@ -124,16 +141,41 @@ def namespace(caller: Caller) -> str:
     return hashlib.sha256(b"owngpt prefix cache\0" + caller.project_id.encode()).hexdigest()[:32]
 
 
+def _seeds(request: GenerationRequest, num_prompts: int) -> Sequence[int | None]:
+    """One for each prompt. Where nobody named one, the engine draws it, unless a receipt must know it."""
+    seed = request.sampling.seed
+    is_drawn = seed is None and request.order is not None
+    return [secrets.randbits(64) if is_drawn else seed for _ in range(num_prompts)]
+
+
+def _recording(
+    app: App, caller: Caller, request: GenerationRequest, prepared: Prepared, seeds: Sequence[int | None]
+) -> Recording | None:
+    if request.order is None:
+        return None
+    model = request.model
+    inputs = Inputs(
+        model.fingerprint,
+        prepared.prompts,
+        [seed for seed in seeds if seed is not None],
+        replace(prepared.sampling, seed=None),
+        None if prepared.constraint is None else prepared.constraint.grammar,
+        model.engine.max_model_len,
+    )
+    return Recording(app.receipts, request.order, caller.project_id, request.prompt.operation, model.name, inputs)
+
+
 def _submit(
-    caller: Caller, request: GenerationRequest, prepared: Prepared, at_once: int
+    caller: Caller, request: GenerationRequest, prepared: Prepared, seeds: Sequence[int | None], at_once: int
 ) -> AbstractAsyncContextManager[Events]:
-    def submit(prompt: Sequence[int]) -> AbstractAsyncContextManager[Events]:
+    def submit(seeded: tuple[Sequence[int], int | None]) -> AbstractAsyncContextManager[Events]:
+        prompt, seed = seeded
         return request.model.engine.submit(
             prompt,
-            prepared.sampling,
+            replace(prepared.sampling, seed=seed),
             constraint=prepared.constraint,
             namespace=namespace(caller),
             request_id=request.request_id,
         )
 
-    return fan_out(submit, prepared.prompts, prepared.sampling.n, at_once)
+    return fan_out(submit, list(zip(prepared.prompts, seeds, strict=True)), prepared.sampling.n, at_once)

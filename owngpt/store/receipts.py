@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 
 from owngpt.store.db import Database, Row
@@ -18,7 +18,7 @@ class Receipt:
     operation: str  # chat or text_completion
     model: str  # the name of the loaded model
     digest: str  # SHA-256 of `inputs` in canonical JSON
-    request: str  # the body as it was understood
+    request: str  # the body as it was sent
     inputs: str  # everything that the tokens follow from
     outputs: str  # the tokens of each choice, as far as they were delivered
 
@@ -55,16 +55,17 @@ class Receipts:
     def delete(self, receipt_id: str, project_id: str | None = None) -> bool:
         """Whether there was one to delete."""
         owned, owner = _owned_by(project_id)
-        with self._db.write() as transaction:
-            gone = transaction.execute(
-                f"DELETE FROM receipts WHERE id = ? AND {owned} RETURNING id", (receipt_id, *owner)
-            )
-        return bool(gone)
+        return self._delete(f"id = ? AND {owned}", (receipt_id, *owner)) > 0
 
     def prune(self, before: int) -> int:
         """Delete all that are older than this time (Unix seconds); -> how many they were."""
+        return self._delete("created_at < ?", (before,))
+
+    def _delete(self, condition: str, parameters: Sequence[str | int]) -> int:
         with self._db.write() as transaction:
-            return len(transaction.execute("DELETE FROM receipts WHERE created_at < ? RETURNING id", (before,)))
+            rows = transaction.execute(f"SELECT COUNT(*) AS number FROM receipts WHERE {condition}", parameters)
+            transaction.execute(f"DELETE FROM receipts WHERE {condition}", parameters)
+        return int(rows[0]["number"])
 
 
 def _owned_by(project_id: str | None) -> tuple[str, tuple[str, ...]]:

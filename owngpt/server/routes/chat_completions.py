@@ -7,11 +7,25 @@ from collections.abc import AsyncGenerator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from owngpt.server.routes.reply import app_of, caller_of, ignored_header, reply, request_id
+from owngpt.server.routes.reply import (
+    app_of,
+    caller_of,
+    ignored_header,
+    receipt_header,
+    receipt_order,
+    reply,
+    request_id,
+)
 from owngpt.server.schemas.answer import Identity, encode
-from owngpt.server.schemas.chat import ChatCompletionRequest, check_chat, ignored_chat_fields, max_tokens, to_prompt
+from owngpt.server.schemas.chat import (
+    ChatCompletionRequest,
+    chat_sampling,
+    check_chat,
+    ignored_chat_fields,
+    to_prompt,
+)
 from owngpt.server.schemas.chat_answer import ChatStream, WholeChat
-from owngpt.server.schemas.sampling import Logprobs, sampling_params, wants_usage
+from owngpt.server.schemas.sampling import wants_usage
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
 from owngpt.service.chat import ChatPrompt, ChatReader
 from owngpt.service.generate import GenerationRequest, generate
@@ -26,7 +40,7 @@ def respond(request: Request, body: ChatCompletionRequest) -> Response:
     """The response, whose work has not begun."""
     check_chat(body)
     answer = Answer(request, body)
-    headers = ignored_header(ignored_chat_fields(body, can_think=answer.can_think))
+    headers = answer.headers | ignored_header(ignored_chat_fields(body, can_think=answer.can_think))
     return EventStream(answer.stream(), headers) if body.stream else WholeAnswer(answer.whole, headers)
 
 
@@ -37,11 +51,11 @@ class Answer:
         self._app, self._caller = app_of(request), caller_of(request)
         self._has_usage = wants_usage(body)
         model = self._app.models.generator(body.model)
-        logprobs = Logprobs(body.top_logprobs or 0) if body.logprobs else Logprobs()
-        sampling = sampling_params(body, max_tokens(body), logprobs, model.tokenizer.vocab_size, model.sampling)
-        self._prompt: ChatPrompt = to_prompt(body)
-        self._request = GenerationRequest(model, self._prompt, sampling, request_id(request))
         self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint.id)
+        self._prompt: ChatPrompt = to_prompt(body)
+        order = receipt_order(request, body, self._identity)
+        self._request = GenerationRequest(model, self._prompt, chat_sampling(body, model), request_id(request), order)
+        self.headers = receipt_header(order)
 
     @property
     def can_think(self) -> bool:

@@ -7,17 +7,23 @@ from collections.abc import AsyncGenerator, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from owngpt.server.routes.reply import app_of, caller_of, ignored_header, reply, request_id
+from owngpt.server.routes.reply import (
+    app_of,
+    caller_of,
+    ignored_header,
+    receipt_header,
+    receipt_order,
+    reply,
+    request_id,
+)
 from owngpt.server.schemas.answer import Identity, encode
 from owngpt.server.schemas.base import unknown_fields
 from owngpt.server.schemas.completion_answer import ChoiceReader, CompletionStream, Echo, WholeCompletion
-from owngpt.server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequest, check_completion, check_tokens
-from owngpt.server.schemas.sampling import Logprobs, sampling_params, wants_usage
+from owngpt.server.schemas.completions import CompletionRequest, check_completion, check_tokens, completion_sampling
+from owngpt.server.schemas.sampling import wants_usage
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
 from owngpt.service.completions import CompletionPrompt
 from owngpt.service.generate import Generation, GenerationRequest, generate
-from owngpt.service.models import ServedModel
-from owngpt.types import SamplingParams
 
 
 async def create_completion(request: Request) -> Response:
@@ -30,27 +36,23 @@ def respond(request: Request, body: CompletionRequest) -> Response:
     check_completion(body)
     model = app_of(request).models.generator(body.model)
     check_tokens(body.prompt, model.tokenizer.vocab_size, "prompt")
+    identity = Identity.new("cmpl", body.model or model.name, model.fingerprint.id)
+    order = receipt_order(request, body, identity)
     prompt = CompletionPrompt(body.prompt, body.suffix)
-    generation = GenerationRequest(model, prompt, _sampling(body, model), request_id(request))
-    answer = Answer(request, body, generation)
-    headers = ignored_header(unknown_fields(body))
+    generation = GenerationRequest(model, prompt, completion_sampling(body, model), request_id(request), order)
+    answer = Answer(request, body, generation, identity)
+    headers = receipt_header(order) | ignored_header(unknown_fields(body))
     return EventStream(answer.stream(), headers) if body.stream else WholeAnswer(answer.whole, headers)
-
-
-def _sampling(body: CompletionRequest, model: ServedModel) -> SamplingParams:
-    limit = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
-    logprobs = Logprobs(body.logprobs, body.logprobs if body.echo else None)
-    return sampling_params(body, limit, logprobs, model.tokenizer.vocab_size, model.sampling)
 
 
 class Answer:
     """One request on its way back."""
 
-    def __init__(self, request: Request, body: CompletionRequest, generation: GenerationRequest) -> None:
+    def __init__(
+        self, request: Request, body: CompletionRequest, generation: GenerationRequest, identity: Identity
+    ) -> None:
         self._app, self._caller = app_of(request), caller_of(request)
-        self._body, self._generation = body, generation
-        model = generation.model
-        self._identity = Identity.new("cmpl", body.model or model.name, model.fingerprint.id)
+        self._body, self._generation, self._identity = body, generation, identity
 
     async def whole(self) -> bytes:
         async with generate(self._app, self._caller, self._generation) as generation:

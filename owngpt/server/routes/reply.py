@@ -8,8 +8,12 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
+from owngpt.errors import InvalidRequest
+from owngpt.server.schemas.answer import Identity
 from owngpt.server.schemas.base import WireModel, header_value, parse
+from owngpt.server.schemas.sampling import SamplingFields
 from owngpt.service.app import App, Caller
+from owngpt.service.receipts import Order
 
 M = TypeVar("M", bound=WireModel)
 
@@ -35,8 +39,30 @@ def request_id(request: Request) -> str:
 
 async def reply(request: Request, shape: type[M], respond: Callable[[Request, M], Response]) -> Response:
     """Parse the body, check it and build the response; all of it in a worker thread where the body is long."""
-    body = await request.body()
+    body = request.state.body = await request.body()
     return await app_of(request).workers.run(len(body), lambda: respond(request, parse(shape, body)))
+
+
+def receipt_order(request: Request, body: SamplingFields, identity: Identity) -> Order | None:
+    """To keep a receipt of this answer, where the server's setting or the request wants one.
+
+    Raises `InvalidRequest` where the request wants one and the server keeps none.
+    """
+    policy = app_of(request).settings.store
+    if policy == "never" and body.store:
+        raise InvalidRequest(
+            "Unsupported value for 'store': this server keeps nothing (its setting 'store' is 'never').",
+            param="store",
+            code="unsupported_value",
+        )
+    if policy == "never" or (policy == "asked" and not body.store):
+        return None
+    return Order(identity.id, identity.created, request.state.body.decode())
+
+
+def receipt_header(order: Order | None) -> dict[str, str]:
+    """`x-owngpt-receipt`, where one is kept: what `owngpt replay` is to be called with."""
+    return {} if order is None else {"x-owngpt-receipt": order.id}
 
 
 def ignored_header(names: Sequence[str]) -> dict[str, str]:

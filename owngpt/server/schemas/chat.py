@@ -9,7 +9,13 @@ from pydantic import Field
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import Few, WireModel, unknown_fields
 from owngpt.server.schemas.messages import ChatMessage, to_message
-from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields, check_stream_options
+from owngpt.server.schemas.sampling import (
+    MAX_TOKENS,
+    Logprobs,
+    SamplingFields,
+    check_stream_options,
+    sampling_params,
+)
 from owngpt.server.schemas.tools import (
     MAX_TOOLS,
     Choice,
@@ -19,6 +25,8 @@ from owngpt.server.schemas.tools import (
     to_tool_use,
 )
 from owngpt.service.chat import ChatPrompt
+from owngpt.service.models import ServedModel
+from owngpt.types import SamplingParams
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -46,7 +54,6 @@ class ChatCompletionRequest(SamplingFields):
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     modalities: list[Literal["text", "audio"]] | None = Field(None, max_length=16, fail_fast=True)
-    store: bool | None = None
     safety_identifier: str | None = Field(None, max_length=64)
 
     audio: Any = None
@@ -80,8 +87,6 @@ def check_chat(request: ChatCompletionRequest) -> None:
             raise _unsupported(name, f"Unsupported parameter: {name!r} cannot be honoured: {why}.")
     if request.modalities is not None and request.modalities != ["text"]:
         raise _unsupported("modalities", "Unsupported value for 'modalities': this server answers with ['text'] only.")
-    if request.store:
-        raise _unsupported("store", "Unsupported value for 'store': this server does not store chat completions.")
     if request.service_tier not in (None, "auto", "default"):
         raise _unsupported(
             "service_tier", f"Unsupported value for 'service_tier': {request.service_tier!r}; use 'auto'."
@@ -104,6 +109,12 @@ def to_prompt(request: ChatCompletionRequest) -> ChatPrompt:
         reasoning_effort=request.reasoning_effort,
         template_arguments=arguments,
     )
+
+
+def chat_sampling(request: ChatCompletionRequest, model: ServedModel) -> SamplingParams:
+    """Wire -> `SamplingParams`, with the model's defaults. Raises `InvalidRequest`."""
+    logprobs = Logprobs(request.top_logprobs or 0) if request.logprobs else Logprobs()
+    return sampling_params(request, max_tokens(request), logprobs, model.tokenizer.vocab_size, model.sampling)
 
 
 def max_tokens(request: ChatCompletionRequest) -> int | None:

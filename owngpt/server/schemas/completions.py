@@ -8,7 +8,15 @@ from pydantic import BeforeValidator, Field
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import invalid
-from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields, check_stream_options
+from owngpt.server.schemas.sampling import (
+    MAX_TOKENS,
+    Logprobs,
+    SamplingFields,
+    check_stream_options,
+    sampling_params,
+)
+from owngpt.service.models import ServedModel
+from owngpt.types import SamplingParams
 
 MAX_PROMPTS = 2048
 MAX_CHOICES = 4096  # prompts times n
@@ -63,6 +71,13 @@ class CompletionRequest(SamplingFields):
     best_of: int | None = Field(None, ge=0, le=20)
     echo: bool | None = None
     logprobs: int | None = Field(None, ge=0, le=20)  # OpenAI takes up to 5
+
+
+def completion_sampling(request: CompletionRequest, model: ServedModel) -> SamplingParams:
+    """Wire -> `SamplingParams`, with the model's defaults. Raises `InvalidRequest`."""
+    limit = DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+    logprobs = Logprobs(request.logprobs, request.logprobs if request.echo else None)
+    return sampling_params(request, limit, logprobs, model.tokenizer.vocab_size, model.sampling)
 
 
 def check_completion(request: CompletionRequest) -> None:

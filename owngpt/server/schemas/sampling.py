@@ -49,6 +49,7 @@ class SamplingFields(WireModel):
     n: int | None = Field(None, ge=1, le=128)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    store: bool | None = None
     user: str | None = None
 
     top_k: int | None = Field(None, ge=-1, le=MAX_TOKENS)

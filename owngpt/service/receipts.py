@@ -1,0 +1,99 @@
+"""What a receipt says: everything that the tokens of an answer follow from, and these tokens; to JSON and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from owngpt.service.fingerprint import Fingerprint, digest_of
+from owngpt.types import FinishReason, SamplingParams, Thinking
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """That a receipt is to be kept, and what only the request's route knows for it."""
+
+    id: str  # of the answer
+    created: int  # Unix seconds
+    body: str  # JSON: the request as it was sent
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The same inputs give the same tokens and log-probabilities, bit for bit."""
+
+    fingerprint: Fingerprint
+    prompts: Sequence[Sequence[int]]
+    seeds: Sequence[int]  # one for each prompt
+    sampling: SamplingParams  # without a seed
+    grammar: str | None
+    max_model_len: int  # where an answer without `max_tokens` ends
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "fingerprint": asdict(self.fingerprint),
+            "prompts": [list(prompt) for prompt in self.prompts],
+            "seeds": list(self.seeds),
+            "sampling": sampling_document(self.sampling),
+            "grammar": self.grammar,
+            "max_model_len": self.max_model_len,
+        }
+
+    @classmethod
+    def read(cls, text: str) -> Inputs:
+        """From what `write` made."""
+        values = json.loads(text)
+        return cls(
+            **{**values, "fingerprint": Fingerprint(**values["fingerprint"]), "sampling": _sampling(values["sampling"])}
+        )
+
+    def write(self) -> tuple[str, str]:
+        """JSON, and the digest of it."""
+        document = self.document()
+        return json.dumps(document), digest_of(document)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One choice, as far as it was delivered."""
+
+    token_ids: Sequence[int] = ()
+    logprobs: Sequence[float] | None = None  # of these tokens, where asked for
+    logprobs_digest: str | None = None  # SHA-256 of the bits of all that was reported, alternatives and prompt included
+    finish_reason: FinishReason | None = None  # None: the client left before the end
+
+
+def write_outputs(outputs: Sequence[Output]) -> str:
+    """JSON. Numbers keep all their bits."""
+    return json.dumps([asdict(output) for output in outputs])
+
+
+def read_outputs(text: str) -> list[Output]:
+    """From what `write_outputs` made."""
+    outputs = [Output(**values) for values in json.loads(text)]
+    return [
+        output if output.finish_reason is None else replace(output, finish_reason=FinishReason(output.finish_reason))
+        for output in outputs
+    ]
+
+
+def sampling_document(sampling: SamplingParams) -> dict[str, Any]:
+    """The parameters as JSON values: names of tokens are text, as keys of JSON objects are."""
+    values = asdict(replace(sampling, logit_bias={}))
+    return {**values, "logit_bias": {str(token): bias for token, bias in sampling.logit_bias.items()}}
+
+
+def _sampling(values: Mapping[str, Any]) -> SamplingParams:
+    thinking = values["thinking"]
+    return SamplingParams(
+        **{
+            **values,
+            "logit_bias": {int(token): bias for token, bias in values["logit_bias"].items()},
+            "stop": tuple(values["stop"]),
+            "stop_token_ids": tuple(values["stop_token_ids"]),
+            "thinking": thinking and Thinking(**{**thinking, "end_ids": tuple(thinking["end_ids"])}),
+        }
+    )
