@@ -1,138 +1,170 @@
-"""Our engine and transformers on one model shape, in turns, as ratios.
+"""Our engine and others on one model shape, in turns, as ratios.
 
-    python -m benchmarks.engine [--rounds 3] [--dtype bf16] [--write]
+    sh benchmarks/peers/setup.sh .peers          # once: llama.cpp and OpenVINO, in environments of their own
+    python -m benchmarks.engine --against llama.cpp,openvino,transformers [--dtype int8,int4,bf16] [--write]
 
-The shape is Qwen3-0.6B's with random weights: speed does not depend on the values. Each round runs each engine in a
-process of its own, one after the other, so that both meet the same machine. Prefill of one prompt of 512 tokens;
-decode steps of several sequences at 128 tokens each, greedy.
+The shape is Qwen3-0.6B's with random weights: speed does not depend on the values. Every engine lives in a process of
+its own for as long as the benchmark lasts, and all take turns in short pieces, so that all meet the same machine; who
+waits uses no processor (checked). Prefill of one prompt of 512 tokens; decode steps of several sequences at 128 tokens
+each. Ours are steps of the whole engine with scheduler and sampler, greedy, the code of `owngpt bench engine`; the
+others' are forward passes alone, each engine as its users would run it on this machine at its best (see the files in
+`peers/`). We are compared with the best figure of each engine at any of its formats with at least as many bits.
 """
 
 from __future__ import annotations
 
 import datetime
-import json
-import statistics
+import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
-import torch
 
-from benchmarks.server import RESULTS, hardware
+from benchmarks.contestant import Contestant
+from benchmarks.duel import PREFILL, Entry, Task, duels
+from benchmarks.machine import hardware, keep
+from benchmarks.shape import write_random
 
-PROMPT, CONTEXT, STREAMS = 512, 128, ("1", "4", "8", "16")
-SHAPE = {
-    "architectures": ["Qwen3ForCausalLM"],
-    "model_type": "qwen3",
-    "hidden_size": 1024,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "vocab_size": 151_936,
-    "max_position_embeddings": 40_960,
-    "rms_norm_eps": 1e-6,
-    "rope_theta": 1_000_000,
-    "tie_word_embeddings": True,
-    "hidden_act": "silu",
-    "attention_bias": False,
-}
+PROMPT, CONTEXT = 512, 128
+PEERS = ("llama.cpp", "openvino", "transformers")
+PEERS_FOLDER = Path(os.environ.get("OWNGPT_PEERS", ".peers"))
+BITS = {"int4": 4, "int8": 8, "bf16": 16, "fp32": 32}
+GGUF_BITS = {"Q4_0": 4, "Q8_0": 8, "BF16": 16}
 
 
-class Row(NamedTuple):
-    """One line of the table: the best and the median of all rounds, for us and for the peer."""
-
-    what: str
-    ours: tuple[float, float]
-    peer: tuple[float, float]
-    unit: str
-    is_speed: bool  # more is better
-
-    @property
-    def ratios(self) -> list[float]:
-        """How many times as fast as the peer we are: by the bests, by the medians."""
-        pairs = zip(self.ours, self.peer, strict=True)
-        return [mine / theirs if self.is_speed else theirs / mine for mine, theirs in pairs]
+def peers_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Where the other engines are."""
+    return click.option(
+        "--peers",
+        default=PEERS_FOLDER,
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="The folder that peers/setup.sh has made; the shape is kept there, too.",
+    )(function)
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--dtype", default="bf16", show_default=True, type=click.Choice(["bf16", "fp32"]))
+@click.option("--against", default="", metavar="LIST", help=f"Some of {', '.join(PEERS)}.")
+@click.option("--dtype", default="int8,int4,bf16", show_default=True, help="Our formats.")
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--steps", default=16, show_default=True, type=click.IntRange(min=1), help="Of decode, in each turn.")
+@click.option("--threads", default=os.cpu_count() or 1, show_default=True, type=click.IntRange(min=1))
+@click.option("--tiny", is_flag=True, help="A small shape, to try the script with.")
 @click.option("--write", is_flag=True, help="Keep the table in benchmarks/results.")
-def main(rounds: int, dtype: str, write: bool) -> None:
+@peers_option
+def main(against: str, dtype: str, rounds: int, steps: int, threads: int, tiny: bool, write: bool, peers: Path) -> None:
     """Print the table."""
-    machine, ours, peer = hardware(), [], []
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "config.json").write_text(json.dumps(SHAPE))
+    names, dtypes = _listed(against, PEERS), _listed(dtype, tuple(BITS))
+    machine = hardware()
+    folder = write_random(peers.absolute() / ("tiny" if tiny else "shape") / "hf", tiny=tiny)
+    with ExitStack() as stack:
+        contestants = [*ours(folder, dtypes, threads)]
+        for name in names:
+            contestants += STARTERS[name](folder, peers.absolute(), threads, set(dtypes))
+        for contestant in contestants:
+            stack.callback(contestant.close)
+        entries = [Entry(contestant.name, contestant.format, contestant.bits) for contestant in contestants]
         for number in range(1, rounds + 1):
-            print(f"round {number} of {rounds}", file=sys.stderr)
-            ours.append(_run(_our_command(folder, dtype)))
-            peer.append(_run(_peer_command(folder, dtype)))
-    text = report(rows(ours, peer), machine, dtype, rounds)
+            _say(f"round {number} of {rounds}")
+            play(contestants, entries, steps)
+        abouts = [
+            f"- {one.name} {one.format}: {one.about}; at rest {one.resting_load:.1%} of a core" for one in contestants
+        ]
+    text = report(entries, abouts, machine, rounds, steps)
     click.echo(text)
     if write:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{datetime.date.today()}-engine-{dtype}.md").write_text(text + "\n", encoding="utf-8")
+        keep("engine", text)
 
 
-def rows(ours: Sequence[dict[str, Any]], peer: Sequence[dict[str, Any]]) -> list[Row]:
-    """The lines of the table from the runs of both."""
-    prefill = [_best_and_median([run["prefill_tok_s"] for run in runs], max) for runs in (ours, peer)]
-    found = [Row(f"prefill of {PROMPT}", prefill[0], prefill[1], "tok/s", is_speed=True)]
-    for number in STREAMS:
-        mine, theirs = (
-            (
-                min(run["decode"][number]["best_ms"] for run in runs),
-                statistics.median(run["decode"][number]["median_ms"] for run in runs),
-            )
-            for runs in (ours, peer)
-        )
-        found.append(Row(f"decode, {number} streams", mine, theirs, "ms a step", is_speed=False))
-    return found
+def play(contestants: Sequence[Contestant], entries: Sequence[Entry], steps: int) -> None:
+    """One round: each task by all, one after the other."""
+    for task in Task:
+        for contestant, entry in zip(contestants, entries, strict=True):
+            if task is PREFILL:
+                turns = [contestant.turn(do="prefill", tokens=PROMPT)[0] for _ in range(2)]
+            else:
+                turns = contestant.turn(do="decode", streams=task.streams, context=CONTEXT, steps=steps)
+            entry.rounds[task].append(turns)
 
 
-def report(table: Sequence[Row], machine: str, dtype: str, rounds: int) -> str:
-    """The table in Markdown, with what it ran on. A ratio over 1 means that we are faster."""
-    import transformers
+def ours(folder: Path, dtypes: Sequence[str], threads: int) -> list[Contestant]:
+    """Us, once for each format."""
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.peers.ours", folder]
+    return [Contestant("owngpt", dtype, BITS[dtype], [*command, dtype, str(threads)]) for dtype in dtypes]
 
-    lines = [
-        "# Our engine against transformers",
-        "",
-        f"`python -m benchmarks.engine --dtype {dtype} --rounds {rounds}`, {datetime.date.today()}, {machine},",
-        f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}, transformers {transformers.__version__}"
-        f" (SDPA). Qwen3-0.6B shape, random weights, {dtype}; interleaved rounds.",
-        "",
-        "| | unit | owngpt best | median | transformers best | median | ratio of bests | of medians |",
-        "|---|---|---|---|---|---|---|---|",
+
+def llama_cpp(folder: Path, peers: Path, threads: int, dtypes: set[str]) -> list[Contestant]:
+    """Every format that one of ours is compared with."""
+    python, files = peers / "llama/bin/python", folder.parent / "gguf"
+    env = {"LLAMA_CPP_LIB_PATH": str(peers / "llama.cpp/bin")}
+    subprocess.run([python, "-m", "benchmarks.peers.gguf_files", folder, files], check=True, cwd=_ROOT)
+    least = min(BITS[dtype] for dtype in dtypes)
+    command: list[str | Path] = [python, "-m", "benchmarks.peers.llama_cpp"]
+    return [
+        Contestant("llama.cpp", kind, bits, [*command, files / f"{kind}.gguf", str(threads)], env)
+        for kind, bits in GGUF_BITS.items()
+        if bits >= least
     ]
-    for row in table:
-        numbers = " | ".join(f"{value:.1f}" for value in (*row.ours, *row.peer))
-        lines.append(f"| {row.what} | {row.unit} | {numbers} | {row.ratios[0]:.2f} | {row.ratios[1]:.2f} |")
+
+
+def openvino(folder: Path, peers: Path, threads: int, dtypes: set[str]) -> list[Contestant]:
+    """int8, computing in bf16."""
+    command: list[str | Path] = [peers / "openvino/bin/python", "-m", "benchmarks.peers.openvino", folder]
+    return [Contestant("OpenVINO", "int8", 8, [*command, folder.parent / "openvino-int8", str(threads)])]
+
+
+def transformers(folder: Path, peers: Path, threads: int, dtypes: set[str]) -> list[Contestant]:
+    """bf16, from our own environment."""
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.peers.transformers", folder, "bf16", str(threads)]
+    return [Contestant("transformers", "bf16", 16, command)]
+
+
+STARTERS = {"llama.cpp": llama_cpp, "openvino": openvino, "transformers": transformers}
+_ROOT = Path(__file__).parents[1]
+
+
+def report(entries: Sequence[Entry], abouts: Sequence[str], machine: str, rounds: int, steps: int) -> str:
+    """The tables in Markdown, with what they ran on."""
+    lines = [
+        "# Our engine against others",
+        "",
+        f"`python -m benchmarks.engine`, {datetime.date.today()}, {machine}. Qwen3-0.6B shape, random weights;"
+        f" {rounds} interleaved rounds, in each two prefills and {steps} steps of every number of streams.",
+        "",
+        *abouts,
+        "",
+        "A ratio over 1 means that we are faster: of the best steps, of the medians, and of the best steps in each"
+        " round from the lowest to the highest. The floors are those of the project; the limit is what the memory or"
+        " the arithmetic of its first machine (2 cores of a Zen 4, 35 GB/s) allows.",
+        "",
+        "| | against | best | of medians | of rounds | floor | |",
+        "|---|---|---|---|---|---|---|",
+        *(duel.line() for duel in duels(entries)),
+        "",
+        "| best step, ms (median) | " + " | ".join(f"{entry.name} {entry.format}" for entry in entries) + " | limit |",
+        "|---" * (len(entries) + 2) + "|",
+        *(_line(task, entries) for task in Task),
+    ]
     return "\n".join(lines)
 
 
-def _best_and_median(values: Sequence[float], best: Any) -> tuple[float, float]:
-    return best(values), statistics.median(values)
+def _line(task: Task, entries: Sequence[Entry]) -> str:
+    cells = [f"{entry.best(task) * 1e3:.1f} ({entry.median(task) * 1e3:.1f})" for entry in entries]
+    return f"| {task.label} | " + " | ".join(cells) + f" | {task.limit_ms:.0f} |"
 
 
-def _our_command(folder: str, dtype: str) -> list[str]:
-    options = ["--prompt", str(PROMPT), "--context", str(CONTEXT), "--streams", ",".join(STREAMS), "--json"]
-    return ["-m", "owngpt", "bench", "engine", "--model", folder, "--random-weights", "--dtype", dtype, *options]
+def _listed(text: str, known: Sequence[str]) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    if unknown := set(names) - set(known):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}; known are {', '.join(known)}")
+    return names
 
 
-def _peer_command(folder: str, dtype: str) -> list[str]:
-    return ["-m", "benchmarks.peer_transformers", folder, dtype, str(PROMPT), str(CONTEXT), ",".join(STREAMS)]
-
-
-def _run(arguments: Sequence[str]) -> dict[str, Any]:
-    output = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, check=True, text=True).stdout
-    result: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return result
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

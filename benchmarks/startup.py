@@ -22,7 +22,7 @@ from typing import NamedTuple
 import click
 from openai import OpenAI
 
-from benchmarks.server import RESULTS, hardware
+from benchmarks.machine import hardware, keep
 
 KEY = "sk-own-benchmark-startup-0123456789"
 READY = re.compile(r"owngpt ready (\S+)\n")
@@ -48,8 +48,7 @@ def main(models: tuple[str, ...], rounds: int, write: bool) -> None:
     text = report(starts, machine, models)
     click.echo(text)
     if write:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{datetime.date.today()}-startup.md").write_text(text + "\n", encoding="utf-8")
+        keep("startup", text)
 
 
 def measure(models: tuple[str, ...], data_dir: str) -> Start:

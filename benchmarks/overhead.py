@@ -1,6 +1,6 @@
 """Time that the server adds to a request: everything but the engine.
 
-    python -m benchmarks.server [--seconds 20] [--write]
+    python -m benchmarks.overhead [--seconds 20] [--write]
 
 A server whose engine follows a script (16 tokens, 5 ms apart) runs in a process of its own and is called over real
 HTTP on the loopback, by an open loop: requests start at random times (Poisson) whether or not earlier ones have ended.
@@ -14,24 +14,22 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import click
 import uvloop
 
+from benchmarks.machine import hardware, keep
 from benchmarks.scripted import BARE_PATH, NUM_TOKENS, TOKEN_SECONDS
 
 KINDS = ("bare", "whole", "streamed")
 RATES = (1, 50, 200)
 WARM_UP = 50  # requests that are not counted
-RESULTS = Path(__file__).parent / "results"
 PROMPT = "The quick brown fox jumps over the lazy dog. " * 8
 
 
@@ -78,8 +76,7 @@ def main(seconds: int, write: bool) -> None:
     text = report(machine, [summary(kind, rate, timed, own_seconds) for (kind, rate), timed in runs.items()])
     click.echo(text)
     if write:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{datetime.date.today()}-server.md").write_text(text + "\n", encoding="utf-8")
+        keep("overhead", text)
 
 
 async def measure(port: int, key: str, seconds: int) -> dict[tuple[str, int], list[Timed]]:
@@ -168,7 +165,7 @@ def report(machine: str, lines: list[Line]) -> str:
         [
             "# Time added per request by the server",
             "",
-            f"`python -m benchmarks.server`, {datetime.date.today()}, {machine}, Python {sys.version.split()[0]}.",
+            f"`python -m benchmarks.overhead`, {datetime.date.today()}, {machine}, Python {sys.version.split()[0]}.",
             f"Chat completions, {len(PROMPT)} characters in, {NUM_TOKENS} tokens out, engine scripted at"
             f" {TOKEN_SECONDS * 1000:.0f} ms a token. Added milliseconds, client included.",
             "",
@@ -177,15 +174,6 @@ def report(machine: str, lines: list[Line]) -> str:
             *rows,
         ]
     )
-
-
-def hardware() -> str:
-    """The processor's name, how many cores there are, and what else they had to do."""
-    names = [line.split(":", 1)[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-    load = f"load of the machine {os.getloadavg()[0]:.1f}"
-    if os.sched_getscheduler(0) != os.SCHED_OTHER:
-        load += ", both processes with real-time priority (`chrt -f 5`)"
-    return f"{names[0].strip() if names else 'unknown processor'}, {os.cpu_count()} cores, {load}"
 
 
 if __name__ == "__main__":
