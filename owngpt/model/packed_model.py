@@ -1,0 +1,167 @@
+"""PackedModel: a decoder's weights as the kernels read them, made of whatever a `WeightSource` holds.
+
+Matrices that read the same input become one, rows after rows: q, k, v and gate, up. The names are those of
+`PackedModel`; what a parameter is called in a checkpoint is the source's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from owngpt.kernels.packed import PackedWeight
+from owngpt.model import weight_cache
+from owngpt.model.config import ModelConfig
+from owngpt.model.digests import Digests, combined
+from owngpt.model.quantize import choose_format, pack
+from owngpt.model.sources import open_source, source_files
+from owngpt.model.weight_source import WeightSource
+from owngpt.model.weights import Progress
+
+logger = logging.getLogger(__name__)
+_KEPT = ("int8", "int4")
+_LAYOUT = "1"  # of the packed weights; to be raised with every change of it
+
+
+@dataclass(frozen=True, slots=True)
+class PackedModel:
+    """A decoder.
+
+    `weights`: `embed_tokens`, `lm_head` (not where it is tied), and per layer `layers.0.qkv`, `.o`, `.gate_up`,
+    `.down`. `vectors`, float32: `norm`, and of each layer those of `input_layernorm`, `post_attention_layernorm`,
+    `pre_feedforward_layernorm`, `post_feedforward_layernorm`, `q_norm`, `k_norm` that it has; they multiply as they
+    are, a Gemma norm's 1 is added in.
+    """
+
+    config: ModelConfig
+    weights: dict[str, PackedWeight]
+    vectors: dict[str, Tensor]
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all weights and vectors."""
+        vectors = sum(vector.nbytes for vector in self.vectors.values())
+        return vectors + sum(weight.num_bytes for weight in self.weights.values())
+
+
+class Matrix(NamedTuple):
+    """One packed weight, and the parameters whose rows it takes, in order."""
+
+    name: str
+    parts: tuple[str, ...]
+    has_bias: bool = False
+
+
+def matrices(config: ModelConfig) -> Iterator[Matrix]:
+    """Every packed weight of a decoder, in the order in which a forward reads them."""
+    yield Matrix("embed_tokens", ("embed_tokens",))
+    for index in range(config.num_layers):
+        layer, attention, mlp = (f"layers.{index}{part}" for part in ("", ".self_attn", ".mlp"))
+        qkv = (f"{attention}.q_proj", f"{attention}.k_proj", f"{attention}.v_proj")
+        yield Matrix(f"{layer}.qkv", qkv, config.has_qkv_bias)
+        yield Matrix(f"{layer}.o", (f"{attention}.o_proj",), config.has_o_bias)
+        yield Matrix(f"{layer}.gate_up", (f"{mlp}.gate_proj", f"{mlp}.up_proj"), config.has_mlp_bias)
+        yield Matrix(f"{layer}.down", (f"{mlp}.down_proj",), config.has_mlp_bias)
+    if not config.is_tied:
+        yield Matrix("lm_head", ("lm_head",))
+
+
+def vector_names(config: ModelConfig) -> dict[str, str]:
+    """Name in `PackedModel.vectors` -> name of the module that has it as its `weight`."""
+    names = ["input_layernorm", "post_attention_layernorm"]
+    if config.has_post_norms:
+        names += ["pre_feedforward_layernorm", "post_feedforward_layernorm"]
+    heads = ["q_norm", "k_norm"] if config.has_qk_norm else []
+    found = {"norm": "norm"}
+    for index in range(config.num_layers):
+        found |= {f"layers.{index}.{name}": f"layers.{index}.{name}" for name in names}
+        found |= {f"layers.{index}.{name}": f"layers.{index}.self_attn.{name}" for name in heads}
+    return found
+
+
+def read_vectors(source: WeightSource) -> dict[str, Tensor]:
+    """`PackedModel.vectors`, copied out of the source."""
+    offset = 1.0 if source.config.is_norm_offset else 0.0
+    return {
+        name: _numbers(source, f"{module}.weight").float() + offset
+        for name, module in vector_names(source.config).items()
+    }
+
+
+def pack_weights(
+    source: WeightSource, dtype: str, progress: Progress | None = None
+) -> Iterator[tuple[str, PackedWeight]]:
+    """`PackedModel.weights`, one after the other: whoever keeps none of them needs the memory of one only."""
+    vectors = [f"{module}.weight" for module in vector_names(source.config).values()]
+    done, total = sum(map(source.size, vectors)), source.num_bytes
+    for matrix in matrices(source.config):
+        names = [f"{part}.weight" for part in matrix.parts]
+        biases = [f"{part}.bias" for part in matrix.parts] if matrix.has_bias else []
+        bias_N = torch.cat([_numbers(source, name).float() for name in biases]) if biases else None
+        parts = [source.read(name) for name in names]
+        form = choose_format(matrix.name, dtype, parts, has_codes=source.has_codes)
+        yield matrix.name, pack(parts, form, bias_N)
+        done += sum(source.size(name) for name in (*names, *biases))
+        if progress is not None:
+            progress(done, total)
+
+
+def _numbers(source: WeightSource, name: str) -> Tensor:
+    value = source.read(name)
+    assert isinstance(value, Tensor), f"{name} is a vector; nobody quantizes those"
+    return value
+
+
+def load_packed(
+    folder: Path,
+    dtype: str,
+    *,
+    cache_dir: Path | None = None,
+    digests: Digests | None = None,
+    progress: Progress | None = None,
+) -> PackedModel:
+    """The decoder of a folder, packed as `dtype`: fp32, bf16, int8 or int4.
+
+    What had to be quantized is kept in `cache_dir` under the digest of all files it was made of, and mapped from
+    there the next time. Where it cannot be kept, the model is packed in memory, each time. `digests` remembers what
+    files hold. `CheckpointError` names what is wrong with the folder.
+    """
+    config = ModelConfig.from_folder(folder)
+    if cache_dir is None or dtype not in _KEPT:
+        return _packed_in_memory(open_source(folder, config), dtype, progress)
+    path = cache_dir / _content(folder, digests or Digests()) / f"{dtype}.safetensors"
+    parts = weight_cache.read(path)
+    if parts is not None:
+        return PackedModel(config, *parts)
+    source = open_source(folder, config)
+    try:
+        return PackedModel(config, *_keep(path, source, dtype, progress))
+    except OSError as error:
+        logger.warning("the quantized weights cannot be kept in %s: %s; the next start makes them again", path, error)
+    return _packed_in_memory(source, dtype, progress)
+
+
+def _packed_in_memory(source: WeightSource, dtype: str, progress: Progress | None) -> PackedModel:
+    return PackedModel(source.config, dict(pack_weights(source, dtype, progress)), read_vectors(source))
+
+
+def _keep(path: Path, source: WeightSource, dtype: str, progress: Progress | None) -> weight_cache.Parts:
+    """Write the packed model and map it. `OSError` where the disk does not take it."""
+    num_weights = sum(1 for _ in matrices(source.config))
+    weight_cache.write(path, pack_weights(source, dtype, progress), read_vectors(source), num_weights)
+    parts = weight_cache.read(path)
+    if parts is None:
+        raise OSError("what was written cannot be read back")
+    return parts
+
+
+def _content(folder: Path, digests: Digests) -> str:
+    """What tells the packed weights of one content from those of another, and from those of another layout."""
+    files = [folder / "config.json", *source_files(folder)]
+    return combined([_LAYOUT, *digests.of(files)])[:32]

@@ -1,0 +1,181 @@
+"""Any checkpoint becomes packed weights, whose values are those of the checkpoint."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from owngpt.kernels.packed import Format, PackedWeight
+from owngpt.model import weight_cache
+from owngpt.model.digests import Digests
+from owngpt.model.packed_model import PackedModel, load_packed
+from owngpt.model.weights import load_model
+from tests.fakes.model import FAMILIES, edit_config
+
+# format -> how far a value may be from what the checkpoint has, as a part of the largest of its row
+PRECISION = {Format.F32: 0.0, Format.BF16: 2**-8, Format.INT8: 0.5 / 127, Format.INT4: 1.5 / 8}
+FORMAT = {"fp32": Format.F32, "bf16": Format.BF16, "int8": Format.INT8, "int4": Format.INT4}
+
+
+def expected(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Matrices and vectors (with biases) by their names in `PackedModel`, from a plain `Transformer`."""
+    model = load_model(folder, "fp32")
+    state = model.state_dict()
+    offset = 1.0 if model.config.is_norm_offset else 0.0
+
+    def rows(*modules: str, leaf: str) -> Tensor:
+        return torch.cat([state[f"{module}.{leaf}"] for module in modules])
+
+    weights, vectors = {"embed_tokens": state["embed_tokens.weight"]}, {"norm": state["norm.weight"] + offset}
+    if model.lm_head is not None:
+        weights["lm_head"] = state["lm_head.weight"]
+    for layer in range(model.config.num_layers):
+        prefix = f"layers.{layer}"
+        groups = {
+            "qkv": [f"{prefix}.self_attn.{name}_proj" for name in "qkv"],
+            "o": [f"{prefix}.self_attn.o_proj"],
+            "gate_up": [f"{prefix}.mlp.{name}_proj" for name in ("gate", "up")],
+            "down": [f"{prefix}.mlp.down_proj"],
+        }
+        for name, modules in groups.items():
+            weights[f"{prefix}.{name}"] = rows(*modules, leaf="weight")
+            if f"{modules[0]}.bias" in state:
+                vectors[f"{prefix}.{name}.bias"] = rows(*modules, leaf="bias")
+        for name, value in state.items():
+            if name.startswith(f"{prefix}.") and "norm" in name:
+                vectors[f"{prefix}.{name.split('.')[-2]}"] = value + offset
+    return weights, vectors
+
+
+def found_vectors(packed: PackedModel) -> dict[str, Tensor]:
+    found = dict(packed.vectors)
+    for name, weight in packed.weights.items():
+        if weight.bias_N is not None:
+            found[f"{name}.bias"] = weight.bias_N[: weight.n]
+    return found
+
+
+DENSE = [family for family in FAMILIES if "moe" not in family and "oss" not in family]
+
+
+@pytest.mark.parametrize("dtype", FORMAT)
+@pytest.mark.parametrize("family", DENSE)
+def test_every_family_in_every_dtype(family: str, dtype: str, checkpoint: Callable[[str], Path]) -> None:
+    folder = checkpoint(family)
+    packed = load_packed(folder, dtype)
+    weights, vectors = expected(folder)
+    assert packed.weights.keys() == weights.keys()
+    for name, weight in weights.items():
+        far = (packed.weights[name].dequantize() - weight).abs().amax(1) / weight.abs().amax(1).clamp_min(1e-9)
+        is_finer = dtype == "int4" and name in ("embed_tokens", "lm_head")
+        assert packed.weights[name].format == (Format.INT8 if is_finer else FORMAT[dtype])
+        assert far.max() <= PRECISION[packed.weights[name].format] * 1.001
+    assert found_vectors(packed).keys() == vectors.keys()
+    for name, vector in found_vectors(packed).items():
+        assert vector.dtype == torch.float32
+        assert torch.equal(vector, vectors[name])
+
+
+def test_progress_counts_the_bytes_of_the_files(checkpoint: Callable[[str], Path]) -> None:
+    seen: list[tuple[int, int]] = []
+    load_packed(checkpoint("qwen3"), "int8", progress=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1] > 100_000
+
+
+def test_the_second_start_maps_what_the_first_has_written(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = checkpoint("llama-bias")
+    for dtype in ("int8", "int4"):
+        first, second = (load_packed(folder, dtype, cache_dir=tmp_path) for _ in range(2))
+        assert_same(first, load_packed(folder, dtype))
+        assert_same(first, second)
+    files = sorted(tmp_path.rglob("*.safetensors"))
+    assert [file.name for file in files] == ["int4.safetensors", "int8.safetensors"]
+    assert {file.parent for file in files} == {files[0].parent}
+
+
+def assert_same(one: PackedModel, other: PackedModel) -> None:
+    assert one.config == other.config
+    assert list(one.weights) == list(other.weights)
+    for name, weight in one.weights.items():
+        assert torch.equal(weight.data, other.weights[name].data)
+        assert torch.equal(weight.dequantize(), other.weights[name].dequantize())
+    assert one.vectors.keys() == other.vectors.keys()
+    assert all(torch.equal(vector, other.vectors[name]) for name, vector in one.vectors.items())
+
+
+def test_all_tensors_of_the_cache_are_aligned(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    packed = load_packed(checkpoint("mistral"), "int4", cache_dir=tmp_path)
+    assert all(weight.data.data_ptr() % 64 == 0 for weight in packed.weights.values())
+    (file,) = tmp_path.rglob("*.safetensors")
+    assert all(part.data_ptr() % 64 == 0 for name, part in load_file(file).items() if not name.startswith("padding."))
+
+
+@pytest.fixture
+def folder(checkpoint: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A copy of the Qwen3 checkpoint, to change."""
+    return Path(shutil.copytree(checkpoint("qwen3"), tmp_path / "model"))
+
+
+def test_an_edited_file_is_packed_again(folder: Path, tmp_path: Path) -> None:
+    """Also when neither its size nor its time tells, and when only config.json has changed."""
+    cache, weights = tmp_path / "cache", folder / "model.safetensors"
+    before, digests = weights.stat(), Digests(tmp_path / "digests.json")
+    load_packed(folder, "int8", cache_dir=cache, digests=digests)
+    content = bytearray(weights.read_bytes())
+    content[-3] ^= 255
+    weights.write_bytes(content)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert_same(load_packed(folder, "int8", cache_dir=cache, digests=digests), load_packed(folder, "int8"))
+    edit_config(folder, rope_theta=5000.0)
+    load_packed(folder, "int8", cache_dir=cache, digests=digests)
+    assert len(list(cache.iterdir())) == 3
+
+
+@pytest.mark.parametrize("size", [0, 4, 8, 1000, -1, -64])
+def test_a_truncated_cache_is_made_again(size: int, folder: Path, tmp_path: Path) -> None:
+    first = load_packed(folder, "int8", cache_dir=tmp_path / "cache")
+    expected = {name: weight.dequantize() for name, weight in first.weights.items()}
+    (file,) = tmp_path.glob("cache/*/*")
+    content = file.read_bytes()
+    del first
+    file.write_bytes(content[:size])
+    again = load_packed(folder, "int8", cache_dir=tmp_path / "cache")
+    assert all(torch.equal(weight.dequantize(), expected[name]) for name, weight in again.weights.items())
+    assert file.read_bytes() == content
+
+
+def test_a_hole_in_the_cache_is_found(folder: Path, tmp_path: Path) -> None:
+    """What a power failure leaves where the file system had written the length but not the data."""
+    load_packed(folder, "int8", cache_dir=tmp_path / "cache")
+    (file,) = tmp_path.glob("cache/*/*")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+    load_packed(folder, "int8", cache_dir=tmp_path / "cache")
+    assert file.read_bytes() == content
+
+
+def test_without_room_for_a_cache_the_model_is_packed_in_memory(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert_same(load_packed(folder, "int8", cache_dir=tmp_path / "cache"), load_packed(folder, "int8"))
+    (record,) = caplog.records
+    assert "the quantized weights cannot be kept" in record.getMessage()
+
+
+def test_nothing_is_left_of_a_cache_that_could_not_be_finished(folder: Path, tmp_path: Path) -> None:
+    def weights() -> Iterator[tuple[str, PackedWeight]]:
+        yield from load_packed(folder, "int8").weights.items()
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        weight_cache.write(tmp_path / "cache" / "int8.safetensors", weights(), {}, 100)
+    assert list((tmp_path / "cache").iterdir()) == []
