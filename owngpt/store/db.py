@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from owngpt.errors import ConfigError
-from owngpt.store.migrations import migrate
+from owngpt.store.migrations import migrate, migration_files, schema_version
 
 Value = str | bytes | int | float | None
 Row = Mapping[str, Any]
@@ -88,6 +88,39 @@ class SQLite:
         with self._writer_lock, self._reader_lock:
             self._reader.close()
             self._writer.close()
+
+
+class ReadOnlySQLite:
+    """The same file for a process that only looks, beside a server that runs: nothing is made, migrated or locked.
+
+    Raises `ConfigError` if there is no such file, or its schema is not of this version.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            self._connection = sqlite3.connect(
+                f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
+            version = schema_version(_Statements(self._connection))
+        except (OSError, sqlite3.Error, ConfigError) as error:
+            raise ConfigError(f"database {file}: {error}") from error
+        if version < (newest := len(migration_files())):
+            raise ConfigError(f"database {file}: schema version {version} is old ({newest} is new); start owngpt once")
+
+    def read(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        with self._lock:
+            return _rows(self._connection.execute(sql, parameters))
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Reading statements only; others raise `sqlite3.OperationalError`."""
+        with self._lock:
+            yield _Statements(self._connection)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
 
 
 class _Statements:

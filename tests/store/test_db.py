@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from owngpt.errors import ConfigError
-from owngpt.store.db import SQLite
+from owngpt.store.db import ReadOnlySQLite, SQLite
 from owngpt.store.migrations import migration_files, split_statements
 
 
@@ -122,3 +122,36 @@ def test_statements_are_split_at_their_ends() -> None:
         "-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';');",
         "CREATE TABLE b (\n  y TEXT\n);",
     ]
+
+
+def test_another_process_looks_without_a_trace(db: SQLite, tmp_path: Path) -> None:
+    """What was committed a moment ago is there, although it still stands in the log."""
+    file = tmp_path / "data" / "owngpt.db"
+    looking = ReadOnlySQLite(file)
+    add(db, "a")
+    with db.write() as transaction:
+        transaction.execute("INSERT INTO organizations VALUES ('b', 'b', 0)")
+        assert looking.read("SELECT name FROM organizations") == [{"name": "a"}]
+    with looking.write() as transaction, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        transaction.execute("DELETE FROM organizations")
+    looking.close()
+    db.close()
+    assert ReadOnlySQLite(file).read("SELECT COUNT(*) AS n FROM organizations") == [{"n": 2}]
+
+
+def test_looking_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unable to open"):
+        ReadOnlySQLite(tmp_path / "owngpt.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("change", "why"), [("DELETE", "start owngpt once"), ("INSERT", "upgrade owngpt")])
+def test_looking_at_another_version_is_refused(db: SQLite, tmp_path: Path, change: str, why: str) -> None:
+    newest = len(migration_files())
+    with db.write() as transaction:
+        if change == "DELETE":
+            transaction.execute("DELETE FROM migrations WHERE version = ?", (newest,))
+        else:
+            transaction.execute("INSERT INTO migrations VALUES (?, 'future', 0)", (newest + 1,))
+    with pytest.raises(ConfigError, match=why):
+        ReadOnlySQLite(tmp_path / "data" / "owngpt.db")

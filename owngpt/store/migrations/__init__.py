@@ -26,14 +26,19 @@ def migrate(transaction: _Transaction) -> None:
     transaction.execute(
         "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER)"
     )
-    current = transaction.execute("SELECT COALESCE(MAX(version), 0) AS version FROM migrations")[0]["version"]
-    files = migration_files()
-    if current > len(files):
-        raise ConfigError(f"schema version {current} is newer than this owngpt ({len(files)}); upgrade owngpt")
+    current, files = schema_version(transaction), migration_files()
     for version, (name, sql) in enumerate(files[current:], start=current + 1):
         for statement in split_statements(sql):
             transaction.execute(statement)
         transaction.execute("INSERT INTO migrations VALUES (?, ?, ?)", (version, name, int(time.time())))
+
+
+def schema_version(transaction: _Transaction) -> int:
+    """Of a database; raises `ConfigError` if it is newer than the files here."""
+    current = int(transaction.execute("SELECT COALESCE(MAX(version), 0) AS version FROM migrations")[0]["version"])
+    if current > (newest := len(migration_files())):
+        raise ConfigError(f"schema version {current} is newer than this owngpt ({newest}); upgrade owngpt")
+    return current
 
 
 def migration_files() -> list[tuple[str, str]]:
