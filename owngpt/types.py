@@ -102,6 +102,9 @@ class Thinking:
 
     `is_open`: the prompt already ends inside the thinking block. Otherwise the model opens it itself, by
     choosing `start_id` as its first token. After `budget` tokens of thinking, `end_ids` are forced, one by one.
+
+    With `headers`, the output is messages (harmony): each has a header up to `start_id`, then a body up to `end_id`,
+    and it is thinking if its header is one of these. The grammar, which describes all messages, does not sleep.
     """
 
     budget: int | None
@@ -109,6 +112,7 @@ class Thinking:
     end_id: int  # the token that closes the block, forced or chosen
     end_ids: tuple[int, ...]  # what is forced when the budget is spent; contains end_id
     is_open: bool = False
+    headers: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,13 @@ class ThinkingState:
     forced `end_ids`, all of which belong to the block. The marks do not count against the budget.
     """
 
+    is_in_grammar = False  # whether a grammar describes the thinking, too; otherwise it sleeps during it
+
+    @staticmethod
+    def of(thinking: Thinking | None) -> ThinkingState:
+        """The state at the end of a prompt."""
+        return MessageState(thinking) if thinking is not None and thinking.headers else ThinkingState(thinking)
+
     def __init__(self, thinking: Thinking | None = None) -> None:
         self._thinking = thinking
         self._forced: deque[int] = deque()
@@ -65,3 +72,43 @@ class ThinkingState:
     def _check_budget(self, thinking: Thinking) -> None:
         if thinking.budget is not None and self._spent >= thinking.budget:
             self._forced.extend(thinking.end_ids)
+
+
+class MessageState(ThinkingState):
+    """Of a model that writes messages (`Thinking.headers`): any of them may be thinking.
+
+    Headers and the marks around them count as thinking, for they are nobody's answer. A message that does not begin as
+    one with a header does is an answer as it stands.
+    """
+
+    is_in_grammar = True
+
+    def __init__(self, thinking: Thinking) -> None:
+        super().__init__(thinking)
+        self._marks = thinking
+        self._may_start = False
+        self._header: list[int] | None = []  # as far as it was written; None in a body
+
+    def push(self, token_id: int) -> bool:
+        """Take the next token; True if it belongs to a message that is thinking, or to no body."""
+        if self._header is not None:
+            return self._read_header(self._header, token_id)
+        was_inside = self.is_inside
+        if was_inside:
+            self._think(token_id, self._marks)
+        is_over = not self.is_inside if was_inside else token_id == self._marks.end_id
+        if is_over:
+            self._header = []
+        return was_inside or is_over
+
+    def _read_header(self, header: list[int], token_id: int) -> bool:
+        if not header and all(token_id != known[0] for known in self._marks.headers):
+            self._header = None
+            return False
+        if token_id == self._marks.start_id:
+            self._header = None
+            if tuple(header) in self._marks.headers:
+                self._enter(self._marks)
+            return True
+        header.append(token_id)
+        return True

@@ -7,6 +7,11 @@ from owngpt.types import Thinking
 START, END, END_IDS = 100, 101, (7, 101, 8)
 
 
+BEGIN, ROLE, CHANNEL, ANALYSIS, FINAL, MESSAGE, OVER = 200, 201, 202, 203, 204, 205, 206
+THOUGHT = (CHANNEL, ANALYSIS)
+SPOKEN = (BEGIN, ROLE, CHANNEL, FINAL, MESSAGE)
+
+
 def state(budget: int | None = None, **given: Any) -> ThinkingState:
     return ThinkingState(Thinking(budget=budget, start_id=START, end_id=END, end_ids=END_IDS, **given))
 
@@ -55,3 +60,32 @@ def test_a_budget_of_nothing() -> None:
 
 def test_ending_within_the_budget_forces_nothing() -> None:
     assert follow(state(5, is_open=True), [1, END, 2, 3]) == ([1, END, 2, 3], [True, True, False, False])
+
+
+def messages(budget: int | None = None) -> ThinkingState:
+    """Of a model that writes messages with headers."""
+    headers = (THOUGHT, (BEGIN, ROLE, *THOUGHT))
+    return ThinkingState.of(Thinking(budget, MESSAGE, OVER, (OVER,), headers=headers))
+
+
+def test_messages_of_which_some_are_thinking() -> None:
+    thinking = messages()
+    said = [*THOUGHT, MESSAGE, 1, OVER, *SPOKEN, 2, OVER, BEGIN, ROLE, *THOUGHT, MESSAGE, 3, OVER, *SPOKEN, 4]
+    is_answer = [token in (2, 4) for token in said]
+    assert follow(thinking, said) == (said, [not answer for answer in is_answer])
+    assert thinking.is_in_grammar
+    assert not thinking.is_inside
+
+
+def test_a_budget_of_all_thoughts_together() -> None:
+    said, flags = follow(messages(2), [*THOUGHT, MESSAGE, 1, OVER, BEGIN, ROLE, *THOUGHT, MESSAGE, 1, 1, *SPOKEN, 2])
+    assert said == [*THOUGHT, MESSAGE, 1, OVER, BEGIN, ROLE, *THOUGHT, MESSAGE, 1, OVER, *SPOKEN, 2]
+    assert flags == [True] * (len(said) - 1) + [False]
+
+
+def test_messages_and_a_budget_of_nothing() -> None:
+    assert follow(messages(0), [*THOUGHT, MESSAGE, 1, *SPOKEN, 2])[0] == [*THOUGHT, MESSAGE, OVER, *SPOKEN, 2]
+
+
+def test_a_model_that_writes_no_headers() -> None:
+    assert follow(messages(), [1, 2, OVER, *SPOKEN, 3])[1] == [False, False, *[True] * 6, False]
