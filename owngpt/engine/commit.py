@@ -7,7 +7,7 @@ that completes a stop string is delivered (it was generated); the text ends befo
 from __future__ import annotations
 
 from owngpt.engine.request import Request, Sample
-from owngpt.text.detokenize import Delta
+from owngpt.text.detokenize import Delta, Detokenizer
 from owngpt.types import FinishReason, PromptInfo, TokenEvent
 
 
@@ -20,10 +20,18 @@ def commit(request: Request, sample: Sample) -> TokenEvent:
     if sample.token_id in request.end_ids or request.is_complete:
         return finish(request, FinishReason.STOP)
     is_thinking = request.thinking.push(sample.token_id)
-    if request.matcher is not None and not is_thinking and not request.matcher.consume_token(sample.token_id):
-        return finish(request, FinishReason.ERROR, f"the grammar failed: {request.matcher.get_error().strip()}")
+    if error := _advance(request, sample.token_id, is_thinking):
+        return finish(request, FinishReason.ERROR, error)
     request.append(sample.token_id)
     return _token_event(request, sample, is_thinking)
+
+
+def _advance(request: Request, token_id: int, is_thinking: bool) -> str:
+    """Show the grammar the token, but one that it sleeps through. What went wrong, which nothing should; else empty."""
+    if request.matcher is None or (is_thinking and not request.thinking.is_in_grammar):
+        return ""
+    is_taken = request.matcher.consume_token(token_id)
+    return "" if is_taken else f"the grammar failed: {request.matcher.get_error().strip()}"
 
 
 def finish(request: Request, reason: FinishReason, error: str | None = None) -> TokenEvent:
@@ -65,12 +73,16 @@ def _text(request: Request, token_id: int, is_thinking: bool) -> Delta:
     if detokenizer is None:
         return Delta("")
     delta = detokenizer.push(token_id)
-    has_closed = is_thinking and not request.thinking.is_inside
-    return Delta(delta.text + detokenizer.flush()) if has_closed else delta
+    if not is_thinking or request.thinking.is_inside:
+        return delta
+    return Delta(_held(request.detokenizer) + delta.text + detokenizer.flush())
 
 
 def _rest(request: Request) -> str:
-    detokenizer = request.thinking_detokenizer if request.thinking.is_inside else request.detokenizer
+    return _held(request.thinking_detokenizer if request.thinking.is_inside else request.detokenizer)
+
+
+def _held(detokenizer: Detokenizer | None) -> str:
     return "" if detokenizer is None else detokenizer.flush()
 
 

@@ -98,12 +98,12 @@ class Request:
     @property
     def is_constrained(self) -> bool:
         """Whether the grammar decides about the next token (it sleeps while the model thinks)."""
-        return self.matcher is not None and not self.thinking.is_inside
+        return self.matcher is not None and (not self.thinking.is_inside or self.thinking.is_in_grammar)
 
     @property
     def is_complete(self) -> bool:
         """Whether the grammar has been followed to its end (which may turn out only when the next mask is made)."""
-        if self.matcher is None or self.thinking.is_inside:
+        if self.matcher is None or not self.is_constrained:
             return False
         return self.matcher.is_stopped() and not self.matcher.is_error()
 

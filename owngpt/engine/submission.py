@@ -61,7 +61,7 @@ class Submissions:
                 namespace=self._namespace(sampling, namespace),
                 end_ids=self._end_ids(sampling),
                 matcher=None if matcher is None else matcher.deep_copy(),
-                thinking=ThinkingState(sampling.thinking),
+                thinking=ThinkingState.of(sampling.thinking),
             )
             for index in range(sampling.n)
         ]
