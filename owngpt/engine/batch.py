@@ -1,6 +1,6 @@
-"""ForwardBatch: the tensors of one step.
+"""ForwardBatch: the tensors of one step, and where the logits of each request are going to be.
 
-Shapes: T new tokens of all chunks, laid end to end; N chunks that reach the end of their request.
+Shapes: T new tokens of all chunks, laid end to end; N of them whose logits are wanted.
 """
 
 from __future__ import annotations
@@ -8,29 +8,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from owngpt.engine.request import Request
 from owngpt.engine.scheduler import Chunk
 from owngpt.model.attention import PagedBatch
 
 
+class Tail(NamedTuple):
+    """The end of a chunk that is the last of its request: the next token is asked for, and one after each guess."""
+
+    chunk: Chunk
+    rows: list[int | None]  # of N; None where the token is forced and nobody asks for its probability
+
+
 @dataclass(frozen=True, slots=True)
 class ForwardBatch:
-    """What the model reads, and whose next token it is to say."""
+    """What the model reads, and whose next tokens it is to say."""
 
     tokens_T: Tensor  # int64
     positions_T: Tensor  # int64
     paged: PagedBatch
-    sampled: list[Request]  # N
-    last_rows_N: Tensor  # int64: the row of each one's last token
+    tails: list[Tail]
+    logit_rows_N: Tensor  # int64: rows of T
 
     @classmethod
     def build(cls, chunks: Sequence[Chunk], block_size: int) -> ForwardBatch:
         starts = [0, *accumulate(chunk.stop - chunk.start for chunk in chunks)]
-        last = [i for i, chunk in enumerate(chunks) if chunk.is_last]
+        logit_rows: list[int] = []
+        tails = [
+            _tail(chunk, behind, logit_rows) for chunk, behind in zip(chunks, starts[1:], strict=True) if chunk.is_last
+        ]
         return cls(
             tokens_T=torch.tensor([token for chunk in chunks for token in chunk.token_ids]),
             positions_T=torch.tensor([p for chunk in chunks for p in range(chunk.start, chunk.stop)]),
@@ -40,9 +50,18 @@ class ForwardBatch:
                 context_lens=[chunk.stop for chunk in chunks],
                 block_tables=[torch.tensor(chunk.request.block_table) for chunk in chunks],
             ),
-            sampled=[chunks[i].request for i in last],
-            last_rows_N=torch.tensor([starts[i + 1] - 1 for i in last], dtype=torch.int64),
+            tails=tails,
+            logit_rows_N=torch.tensor(logit_rows, dtype=torch.int64),
         )
+
+
+def _tail(chunk: Chunk, behind: int, logit_rows: list[int]) -> Tail:
+    """`behind` is the row after the chunk's last one. Appends the rows whose logits it needs."""
+    request, num_asked = chunk.request, 1 + len(chunk.draft)
+    num_known = min(len(request.forced), num_asked) if request.sampling.logprobs is None else 0
+    first = len(logit_rows)
+    logit_rows += range(behind - num_asked + num_known, behind)
+    return Tail(chunk, [*[None] * num_known, *range(first, len(logit_rows))])
 
 
 def _slots(chunk: Chunk, block_size: int) -> list[int]:

@@ -6,6 +6,10 @@ that completes a stop string is delivered (it was generated); the text ends befo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
 from owngpt.engine.request import Request, Sample
 from owngpt.text.detokenize import Delta, Detokenizer
 from owngpt.types import FinishReason, PromptInfo, TokenEvent
@@ -43,6 +47,22 @@ def finish(request: Request, reason: FinishReason, error: str | None = None) -> 
         prompt=_announce(request),
         finish_reason=reason,
         error=error,
+    )
+
+
+def join(events: Sequence[TokenEvent]) -> list[TokenEvent]:
+    """The events of one choice in one step as one, or as two where its thinking ends: no event mixes the two."""
+    return [_joined(list(same)) for _, same in groupby(events, lambda event: event.is_thinking)]
+
+
+def _joined(events: Sequence[TokenEvent]) -> TokenEvent:
+    logprobs = [event.logprobs for event in events if event.logprobs is not None]
+    return replace(
+        events[-1],
+        token_ids=tuple(i for event in events for i in event.token_ids),
+        text="".join(event.text for event in events),
+        logprobs=tuple(entry for each in logprobs for entry in each) if logprobs else None,
+        prompt=events[0].prompt,
     )
 
 

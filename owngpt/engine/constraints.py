@@ -1,21 +1,21 @@
-"""Constraints: grammar -> matcher (off the engine's thread, with limits), matchers -> allowed tokens of a step.
+"""Constraints: grammar -> matcher (off the engine's thread, with limits), matcher -> tokens that may come next.
 
 Never fails open: a matcher in error allows end tokens, says llguidance, so its error is asked for after every call.
-Shapes: N rows of a step, V vocabulary.
+Shapes: V vocabulary.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import llguidance
 import numpy as np
-import torch
-from torch import Tensor
 
+from owngpt.engine.logprobs import Row
 from owngpt.engine.request import Request
 from owngpt.errors import InvalidRequest, Overloaded
 from owngpt.text.tokenizer import Tokenizer
@@ -25,6 +25,8 @@ MAX_GRAMMAR_CHARS = 1_000_000
 COMPILE_SECONDS = 10.0
 _MAX_MESSAGE_CHARS = 600
 _CACHED_GRAMMARS = 32
+
+Words = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
 
 class ConstraintCompiler:
@@ -76,49 +78,83 @@ class ConstraintCompiler:
             self._compiled.popitem(last=False)
 
 
-class TokenMask:
-    """Forbids, in the logits of a step, what the grammars do not allow. Its bits are allocated once."""
+class GrammarStuck(Exception):
+    """A grammar that cannot be followed any further; the message says why."""
 
-    def __init__(self, tokenizer: Tokenizer, max_rows: int) -> None:
+
+class TokenMask(NamedTuple):
+    """The tokens that may come next: one bit each, from the lowest of the first word on."""
+
+    words: Words
+
+    def has(self, token_id: int) -> bool:
+        return bool(self.words[token_id // 32] >> np.uint32(token_id % 32) & np.uint32(1))
+
+    def put(self, token_id: int, is_allowed: bool) -> None:
+        bit = np.uint32(1 << token_id % 32)
+        self.words[token_id // 32] &= ~bit
+        self.words[token_id // 32] |= bit * np.uint32(is_allowed)
+
+    def forbid_others(self, scores_V: Row) -> None:
+        """Set all but the allowed ones to -inf."""
+        bits = np.unpackbits(self.words.view(np.uint8), count=len(scores_V), bitorder="little")
+        np.copyto(scores_V, np.float32(-np.inf), where=bits == 0)
+
+
+class TokenMasks:
+    """What the grammars of running requests allow next. Masks are worked out in a thread, while the model computes."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._words = np.zeros((max_rows, (tokenizer.vocab_size + 31) // 32), np.uint32)
+        self._num_words = (tokenizer.vocab_size + 31) // 32
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="owngpt-masks")
+        self._ahead: dict[Request, Future[TokenMask]] = {}
 
-    def apply(self, logits_NV: Tensor, requests: Sequence[Request]) -> dict[int, str]:
-        """Set the logits of forbidden tokens to -inf, in place. Returns what went wrong, by row."""
-        rows = [row for row, request in enumerate(requests) if request.matcher is not None]
-        for i, row in enumerate(rows):
-            self._fill(self._words[i], requests[row])
-        bits = np.unpackbits(self._words[: len(rows)].view(np.uint8), -1, self._tokenizer.vocab_size, "little")
-        allowed_RV = torch.from_numpy(bits).view(torch.bool)
-        for i, row in enumerate(rows):
-            self._allow_marks(allowed_RV[i], requests[row])
-        logits_NV[rows] = logits_NV[rows].masked_fill(~allowed_RV, -torch.inf)
-        is_possible = allowed_RV.any(-1).tolist()
-        stuck = [row for row, is_open in zip(rows, is_possible, strict=True) if not is_open]
-        return {row: _problem(requests[row]) for row in stuck if not requests[row].is_complete}
+    def look_ahead(self, requests: Iterable[Request]) -> None:
+        """Begin with the masks of requests that have a matcher; leave them alone until they are taken."""
+        self._ahead = {request: self._thread.submit(self._make, request) for request in requests}
 
-    def _fill(self, words: np.ndarray[tuple[int], np.dtype[np.uint32]], request: Request) -> None:
+    def take(self, request: Request) -> TokenMask:
+        """The mask for its next token. Raises `GrammarStuck` where no token is possible.
+
+        A grammar that has come to its end is not stuck: then the mask may be empty.
+        """
+        ahead = self._ahead.pop(request, None)
+        mask = self._make(request) if ahead is None else ahead.result()
+        if not mask.words.any() and not request.is_complete:
+            raise GrammarStuck(_problem(request))
+        return mask
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def _make(self, request: Request) -> TokenMask:
         """The grammar's mask; everything while it sleeps; nothing when it fails."""
         assert request.matcher is not None
-        if request.is_constrained:
-            request.matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
+        if not request.is_constrained:
+            words = np.full(self._num_words, 0xFFFFFFFF, np.uint32)
         else:
-            words[:] = 0xFFFFFFFF
+            words = np.zeros(self._num_words, np.uint32)
+            request.matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
         if request.matcher.is_error():
             words[:] = 0
+        else:
+            self._put_marks(TokenMask(words), request)
+        return TokenMask(words)
 
-    def _allow_marks(self, allowed_V: Tensor, request: Request) -> None:
+    def _put_marks(self, mask: TokenMask, request: Request) -> None:
         """End tokens only where the grammar can end, and the mark that begins thinking where it may begin.
 
         Where a vocabulary has no end token, llguidance takes some other one for it, which is never right.
         """
         assert request.matcher is not None
-        if request.matcher.is_error():
-            return
-        allowed_V[self._tokenizer.llg.eos_tokens] = False
-        allowed_V[list(self._tokenizer.eos_token_ids)] = request.is_constrained and request.matcher.is_accepting()
+        can_end = request.is_constrained and request.matcher.is_accepting()
+        for token_id in self._tokenizer.llg.eos_tokens:
+            mask.put(token_id, False)
+        for token_id in self._tokenizer.eos_token_ids:
+            mask.put(token_id, can_end)
         if request.thinking.start_id is not None:
-            allowed_V[request.thinking.start_id] = True
+            mask.put(request.thinking.start_id, True)
 
 
 def _compile(tokenizer: Tokenizer, grammar: str) -> llguidance.LLMatcher:

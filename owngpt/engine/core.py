@@ -15,13 +15,15 @@ from time import perf_counter
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from torch.backends.cpu import get_cpu_capability
 
 from owngpt.config import EngineConfig
-from owngpt.engine.batch import ForwardBatch
+from owngpt.engine.batch import ForwardBatch, Tail
 from owngpt.engine.client import EngineStats
-from owngpt.engine.commit import commit, finish
+from owngpt.engine.commit import commit, finish, join
 from owngpt.engine.constraints import ConstraintCompiler
+from owngpt.engine.logprobs import Row, rows_of
 from owngpt.engine.memory import plan_kv
 from owngpt.engine.prompt_logprobs import PromptScorer
 from owngpt.engine.request import Request, RequestState, Sample
@@ -54,7 +56,7 @@ class EngineCore:
         self.max_model_len = plan.max_model_len
         self.scheduler = Scheduler(plan.num_blocks, config.block_size, config.max_batch_tokens, config.max_running)
         self.runner = make_runner(model, plan.num_blocks, config.block_size)
-        self.sampler = Sampler(tokenizer, self.scheduler.max_running)
+        self.sampler = Sampler(tokenizer)
         self.prompt_scorer = PromptScorer(tokenizer, self.runner.logits)
         self.counters = Counters()
         logger.info(
@@ -82,11 +84,12 @@ class EngineCore:
         chunks = self.scheduler.schedule()
         assert chunks, "there is work, and the scheduler found none"
         batch = ForwardBatch.build(chunks, self.scheduler.block_size)
+        self.sampler.look_ahead(tail.chunk.request for tail in batch.tails)
         hidden_TE = self.runner.forward(batch)
         self.prompt_scorer.read(chunks, hidden_TE)
-        samples = self.sampler.sample(self.runner.logits(hidden_TE[batch.last_rows_N]), batch.sampled)
+        outcomes = self._take(batch.tails, self._logits(batch, hidden_TE))
         self.scheduler.commit(chunks)
-        outcomes = [self._commit(request, sample) for request, sample in zip(batch.sampled, samples, strict=True)]
+        self._settle(outcomes)
         self.counters.steps += 1
         self.counters.step_seconds += perf_counter() - begin
         return outcomes
@@ -102,9 +105,29 @@ class EngineCore:
 
     def close(self) -> None:
         """Free the KV memory."""
+        self.sampler.close()
         self.runner.close()
 
-    def _commit(self, request: Request, sample: Sample) -> Outcome:
+    def _logits(self, batch: ForwardBatch, hidden_TE: Tensor) -> list[Row]:
+        return rows_of(self.runner.logits(hidden_TE[batch.logit_rows_N])) if len(batch.logit_rows_N) else []
+
+    def _take(self, tails: Iterable[Tail], logits: Sequence[Row]) -> list[Outcome]:
+        return [Outcome(tail.chunk.request, event) for tail in tails for event in self._follow(tail, logits)]
+
+    def _follow(self, tail: Tail, logits: Sequence[Row]) -> list[TokenEvent]:
+        """Take the request's next token, and go on as long as its draft comes true.
+
+        So each token is chosen when everything before it is known, just as without a draft.
+        """
+        request, events = tail.chunk.request, []
+        for row, guess in zip(tail.rows, [*tail.chunk.draft, None], strict=True):
+            sample = self.sampler.sample(None if row is None else logits[row], request)
+            events.append(self._commit(request, sample))
+            if events[-1].finish_reason is not None or sample.token_id != guess:
+                break
+        return join(events)
+
+    def _commit(self, request: Request, sample: Sample) -> TokenEvent:
         try:
             event = commit(request, sample)
         except Exception as error:  # one request's text or grammar must not fail the others
@@ -112,13 +135,17 @@ class EngineCore:
             event = finish(request, FinishReason.ERROR, f"{type(error).__name__} in the engine")
         if sample.is_broken:
             self._quarantine(request)
-        if event.finish_reason is not None:
-            self.scheduler.remove(request)
-        self.counters.count(event)
-        return Outcome(request, event)
+        return event
+
+    def _settle(self, outcomes: Iterable[Outcome]) -> None:
+        for request, event in outcomes:
+            self.counters.count(event)
+            if event.finish_reason is not None:
+                self.scheduler.remove(request)
 
     def _quarantine(self, request: Request) -> None:
         """What it cached may be NaN: share none of it, and leave nothing of it for the next owner of its blocks."""
+        request.namespace = None
         self.scheduler.cache.discard(request.block_table)
         pool = self.scheduler.pool
         self.runner.clear([block for block in request.block_table if not pool.is_shared(block)])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from owngpt.engine.logprobs import token_logprobs
+from owngpt.engine.logprobs import rows_of, token_logprob
 from owngpt.engine.scheduler import Chunk
 from owngpt.text.tokenizer import Tokenizer
 
@@ -41,6 +41,6 @@ class PromptScorer:
         for start in range(max(chunk.start, len(found) - 1), end, _ROWS):
             targets = request.token_ids[start + 1 : min(start + _ROWS, end) + 1]
             first = start - chunk.start
-            logits = self._logits(hidden_TE[first : first + len(targets)])
-            num_top = [request.sampling.prompt_logprobs or 0] * len(targets)
-            found += token_logprobs(logits, targets, num_top, self._tokenizer)
+            logits = rows_of(self._logits(hidden_TE[first : first + len(targets)]))
+            num_top = request.sampling.prompt_logprobs or 0
+            found += [token_logprob(*pair, num_top, self._tokenizer) for pair in zip(logits, targets, strict=True)]

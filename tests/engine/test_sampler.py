@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owngpt.engine.request import Request
+from owngpt.engine.logprobs import rows_of
+from owngpt.engine.request import Request, Sample
 from owngpt.engine.sampler import Sampler
 from owngpt.text.tokenizer import Tokenizer
 from tests.engine.makers import make_request
@@ -20,7 +21,7 @@ LOGITS = [math.log(p) for p in (0.4, 0.3, 0.15, 0.1, 0.05)]  # of tokens 0..4; t
 
 @pytest.fixture(scope="module")
 def sampler(tokenizer: Tokenizer) -> Sampler:
-    return Sampler(tokenizer, max_rows=2048)
+    return Sampler(tokenizer)
 
 
 def rows(tokenizer: Tokenizer, *logits: Sequence[float], padding: int = 6) -> torch.Tensor:
@@ -41,10 +42,14 @@ def requests_of(count: int, prompt: Sequence[int] = (9,), output: Sequence[int] 
     return made
 
 
+def sample_all(sampler: Sampler, logits_NV: torch.Tensor, requests: Sequence[Request]) -> list[Sample]:
+    return [sampler.sample(row, request) for row, request in zip(rows_of(logits_NV), requests, strict=True)]
+
+
 def shares(sampler: Sampler, tokenizer: Tokenizer, count: int = 2000, **given: Any) -> dict[int, float]:
     """How often each token is drawn from LOGITS."""
     logits = rows(tokenizer, LOGITS).expand(count, -1)
-    drawn = Counter(sample.token_id for sample in sampler.sample(logits, requests_of(count, **given)))
+    drawn = Counter(sample.token_id for sample in sample_all(sampler, logits, requests_of(count, **given)))
     return {token_id: times / count for token_id, times in sorted(drawn.items())}
 
 
@@ -119,7 +124,7 @@ def test_the_distribution_is_that_of_transformers(
 def test_a_flat_distribution_keeps_more_than_the_usual_candidates(sampler: Sampler, tokenizer: Tokenizer) -> None:
     count = 2000
     logits = rows(tokenizer, [0.0] * tokenizer.vocab_size).expand(count, -1)
-    drawn = {sample.token_id for sample in sampler.sample(logits, requests_of(count, top_p=0.999))}
+    drawn = {sample.token_id for sample in sample_all(sampler, logits, requests_of(count, top_p=0.999))}
     assert len(drawn) > 256
 
 
@@ -140,13 +145,13 @@ def test_repetition_looks_at_the_prompt_too(sampler: Sampler, tokenizer: Tokeniz
     greedy = {"temperature": 0.0, "repetition_penalty": 2.0}
     assert shares(sampler, tokenizer, prompt=[0], **greedy) == {1: 1.0}
     assert shares(sampler, tokenizer, prompt=[0], output=[1], **greedy) == {0: 1.0}
-    (sample,) = sampler.sample(rows(tokenizer, [3.0, 2.0]), requests_of(1, prompt=[0], **greedy))
+    (sample,) = sample_all(sampler, rows(tokenizer, [3.0, 2.0]), requests_of(1, prompt=[0], **greedy))
     assert sample.token_id == 1, "a positive logit is divided"
 
 
 def test_logprobs_are_those_of_the_raw_logits(sampler: Sampler, tokenizer: Tokenizer) -> None:
     params = {"logprobs": 3, "temperature": 0.5, "logit_bias": {4: 100.0}}
-    (sample,) = sampler.sample(rows(tokenizer, LOGITS, padding=0), requests_of(1, **params))
+    (sample,) = sample_all(sampler, rows(tokenizer, LOGITS, padding=0), requests_of(1, **params))
     assert sample.token_id == 4
     assert sample.logprob is not None
     assert sample.logprob.logprob == pytest.approx(math.log(0.05), abs=1e-4)
@@ -156,8 +161,8 @@ def test_logprobs_are_those_of_the_raw_logits(sampler: Sampler, tokenizer: Token
 
 def test_each_request_gets_as_many_logprobs_as_it_asked_for(sampler: Sampler, tokenizer: Tokenizer) -> None:
     asked = [None, 0, 2, 1000]
-    samples = sampler.sample(
-        rows(tokenizer, *[LOGITS] * 4), [requests_of(1, temperature=0.0, logprobs=k)[0] for k in asked]
+    samples = sample_all(
+        sampler, rows(tokenizer, *[LOGITS] * 4), [requests_of(1, temperature=0.0, logprobs=k)[0] for k in asked]
     )
     found = [None if sample.logprob is None else len(sample.logprob.top) for sample in samples]
     assert found == [None, 0, 2, tokenizer.vocab_size]
@@ -175,7 +180,7 @@ def test_a_broken_row_is_told_and_the_others_are_chosen(
 ) -> None:
     logits = rows(tokenizer, LOGITS, LOGITS)
     logits[0, 7] = bad
-    broken, healthy = sampler.sample(logits, requests_of(2, temperature=temperature, top_k=1))
+    broken, healthy = sample_all(sampler, logits, requests_of(2, temperature=temperature, top_k=1))
     assert broken.is_broken
     assert broken.error is not None
     assert (healthy.token_id, healthy.error) == (0, None)
@@ -217,6 +222,6 @@ def test_a_batch_gives_each_request_what_it_gets_alone(
     scale = 0.01 if is_flat else 3.0
     logits = torch.randn(len(batch), tokenizer.vocab_size + 6, generator=generator) * scale
     requests = [requests_of(1, [1, 2], [3, 3, 4], **params)[0] for params in batch]
-    together = sampler.sample(logits, requests)
-    alone = [sampler.sample(logits[row : row + 1], [request])[0] for row, request in enumerate(requests)]
+    together = sample_all(sampler, logits, requests)
+    alone = [sample_all(sampler, logits[row : row + 1], [request])[0] for row, request in enumerate(requests)]
     assert together == alone
