@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import llguidance
 
-from owngpt.engine.prefix_cache import Parent
+from owngpt.engine.prefix_cache import BlockKey, Parent
 from owngpt.engine.thinking import ThinkingState
 from owngpt.text.detokenize import Detokenizer
-from owngpt.types import PromptInfo, SamplingParams, TokenLogprob
+from owngpt.types import Claim, PromptInfo, SamplingParams, TokenLogprob
 
 
 class RequestState(Enum):
@@ -56,6 +56,8 @@ class Request:
     end_ids: frozenset[int] = frozenset()  # end tokens and the caller's stop tokens; they are never delivered
     matcher: llguidance.LLMatcher | None = None
     thinking: ThinkingState = field(default_factory=ThinkingState)
+    claim: Claim = field(default_factory=Claim)
+    arrival: float = 0.0  # seconds on the clock of its deadline
 
     state: RequestState = RequestState.WAITING
     block_table: list[int] = field(default_factory=list)
@@ -66,6 +68,10 @@ class Request:
     restoration: object | None = None  # what brings more of its prefix from disk; until then nothing of it is computed
     block_names: list[bytes] = field(default_factory=list)  # on disk, of its first blocks; as far as they were needed
     is_durable: bool = True  # its blocks may be written to disk
+    num_lost_tokens: int = 0  # computed when it was last preempted
+    num_safe_tokens: int = 0  # until so many are computed, it is not preempted for another tenant's sake again
+    awaited: BlockKey | None = None  # a block that it waits for, because somebody else is computing it
+    blocked_at: int = -1  # when there were last too few blocks for it, by the scheduler's count of changes
     output_counts: Counter[int] = field(default_factory=Counter)
     prompt_logprobs: list[TokenLogprob | None] = field(default_factory=list)
     is_announced: bool = False  # an event has carried the PromptInfo

@@ -1,21 +1,44 @@
 """Scheduler: which requests get how many tokens this step. It decides; it touches no tensors and no clients.
 
-One budget of tokens per step. Running streams decode first, one token each; what is left of the budget goes to
-prompts in order of arrival, in chunks, so that a long prompt never freezes a stream. Blocks for a whole prompt are
-taken when it is admitted, so only decoding can run out of them: then the request that was admitted last is preempted.
-It goes to the front of the queue and is computed again later; its client sees nothing but a pause.
+One budget of tokens per step. Running streams decode first, one token each; what is left goes to prompts, in chunks,
+tier by tier and in a tier by weighted fair queueing (`fairness.py`), no more of it than the streams beside them can
+bear (`pacing.py`). Spare tiers decode and read only with what all that has left over: their streams pause in between.
+
+A step has `max_running` seats. Where more requests hold blocks than there are seats, those pause that their tenants'
+share does not cover; they keep their blocks. Blocks for a whole prompt are taken when it is admitted. Where they do not
+suffice, for a stream or for a prompt of a tenant that holds less, the request that is most over its share is preempted
+(`shares.py`): it is the first of its tenant's again and computed once more; its client sees nothing but a pause.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
-from typing import NamedTuple, Protocol
+from enum import Enum
+from typing import Protocol
 
 from owngpt.engine.blocks import BlockPool
-from owngpt.engine.prefix_cache import Prefix, PrefixCache
+from owngpt.engine.fairness import FairQueue
+from owngpt.engine.frontier import Frontier
+from owngpt.engine.pacing import DrainRate, Pace
+from owngpt.engine.plan import Chunk as Chunk
+from owngpt.engine.plan import Plan
+from owngpt.engine.prefix_cache import BlockKey, Prefix, PrefixCache
 from owngpt.engine.request import Request, RequestState
+from owngpt.engine.shares import ranked
+from owngpt.types import Claim, Tier
+
+_RESERVE_STEPS = 8  # full steps of tokens that a tenant has in reserve
+_MAX_PASSED = 8  # tenants whose prompts are tried in vain in one step
+_STEADY, _SPARE = (Tier.PRIORITY, Tier.DEFAULT), (Tier.FLEX, Tier.BATCH)
+
+
+class Verdict(Enum):
+    """Whether a waiting request is admitted."""
+
+    ADMITTED = "admitted"
+    LATER = "later"  # no seat for its tenant, or somebody is computing what it needs
+    NO_BLOCKS = "no blocks"
 
 
 class Disk(Protocol):
@@ -30,36 +53,21 @@ class Disk(Protocol):
         ...
 
 
-class Chunk(NamedTuple):
-    """The tokens [start, end) of a request, and guesses behind them, to be computed in this step."""
-
-    request: Request
-    start: int
-    end: int
-    is_last: bool  # nothing is left after it, so a token is sampled
-    draft: tuple[int, ...] = ()  # what may come after `end`; only where it is the last
-
-    @property
-    def stop(self) -> int:
-        """The position behind all that is computed, guesses included."""
-        return self.end + len(self.draft)
-
-    @property
-    def token_ids(self) -> list[int]:
-        return [*self.request.token_ids[self.start : self.end], *self.draft]
-
-    @property
-    def num_accepted(self) -> int:
-        """How much of the draft has come true; known once the step has sampled."""
-        pairs = zip(self.draft, self.request.token_ids[self.end : self.stop], strict=False)
-        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
 class Scheduler:
-    """Owns the queue, the running requests (in order of admission) and their blocks."""
+    """Owns the queues, the running requests (in order of admission) and their blocks.
+
+    A request has a bounded number of preemptions for another tenant's sake: each time it is safe until it has computed
+    as much again as it had lost.
+    """
 
     def __init__(
-        self, num_blocks: int, block_size: int, max_batch_tokens: int, max_running: int, disk: Disk | None = None
+        self,
+        num_blocks: int,
+        block_size: int,
+        max_batch_tokens: int,
+        max_running: int,
+        disk: Disk | None = None,
+        slowdown: float = math.inf,
     ) -> None:
         assert max_batch_tokens > 0, "a step without tokens"
         self.pool = BlockPool(num_blocks)
@@ -67,36 +75,65 @@ class Scheduler:
         self.block_size = block_size
         self.max_batch_tokens = max_batch_tokens
         self.max_running = max(1, min(max_running, max_batch_tokens - 1))  # prompts always get a part of the budget
-        self.waiting: deque[Request] = deque()
+        self.queues = {tier: FairQueue(_RESERVE_STEPS * max_batch_tokens) for tier in Tier}
         self.running: list[Request] = []
         self.num_preemptions = 0
         self.disk = disk
+        self.pace = Pace(slowdown)
+        self.drain_rate = DrainRate()
+        self._frontier = Frontier()
+        self._mortal: dict[Request, None] = {}  # with a deadline, and never admitted yet
+        self._num_changes = 0  # to the number of blocks that are held
+        self._had_waiting = False  # when the step began
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests without blocks."""
+        return sum(queue.num_waiting for queue in self.queues.values())
+
+    @property
+    def waiting(self) -> list[Request]:
+        """Requests without blocks; those of a tenant and tier in order of arrival."""
+        return [request for queue in self.queues.values() for request in queue.waiting]
+
+    @property
+    def has_work(self) -> bool:
+        """Whether any request has not ended."""
+        return bool(self.running or self.num_waiting)
 
     def add(self, request: Request) -> None:
         """Queue a request whose `max_total_tokens` fit into all the blocks there are."""
         assert self._blocks_for(request.max_total_tokens) <= self.pool.num_blocks, "a request that can never fit"
-        self.waiting.append(request)
+        self._queue(request).enter(request)
+        if request.claim.deadline is not None:
+            self._mortal[request] = None
 
     def remove(self, request: Request) -> None:
         """It has ended, or its client left: take it out and free its blocks. Harmless when done twice."""
+        if request.state is RequestState.FINISHED:
+            return
+        self._queue(request).leave(request)
+        self._mortal.pop(request, None)
         if request.state is RequestState.RUNNING:
             self.running.remove(request)
             if self.disk is not None:
                 self.disk.save(request)
             self._free(request)
-        elif request.state is RequestState.WAITING and request in self.waiting:
-            self.waiting.remove(request)
         request.state = RequestState.FINISHED
 
     def schedule(self) -> list[Chunk]:
         """The chunks of this step, at most `max_batch_tokens` tokens; empty when there is nothing to do."""
-        chunks = [_chunk(request, 1) for request in self._decoding()]
-        budget = self.max_batch_tokens - len(chunks)
-        prompts = self._prompts()
-        while budget and (request := next(prompts, None)) is not None:
-            chunks.append(_chunk(request, budget))
-            budget -= chunks[-1].end - chunks[-1].start
-        return chunks
+        self._had_waiting = self.num_waiting > 0
+        plan = Plan(self.max_batch_tokens, self._seated(self.running))
+        for tier in _STEADY:
+            self._decode(plan, tier)
+        plan.budget = self.pace.limit(plan.num_chunks, plan.budget)
+        for tier in _STEADY:
+            self._read(plan, tier)
+        for tier in _SPARE:
+            self._decode(plan, tier)
+            self._read(plan, tier)
+        return plan.chunks
 
     def reserve(self, request: Request, num_tokens: int) -> int:
         """Slots for up to so many guesses behind the tokens of a running request; how many there are.
@@ -112,68 +149,186 @@ class Scheduler:
     def commit(self, chunks: Sequence[Chunk]) -> None:
         """These chunks have been computed, and what came after them is known: full blocks can be shared from now on."""
         for chunk in chunks:
-            chunk.request.num_computed_tokens = chunk.end + chunk.num_accepted
-            self._publish(chunk.request)
+            request = chunk.request
+            if chunk.draft:
+                self._queue(request).charge(request, len(chunk.draft))
+            request.num_computed_tokens = chunk.end + chunk.num_accepted
+            self._publish(request)
+            self._frontier.move(request, self._next_block(request))
+
+    def observe(self, chunks: Sequence[Chunk], seconds: float) -> None:
+        """How long the step with these chunks took."""
+        streams = [chunk.stop - chunk.start for chunk in chunks if chunk.end - chunk.start == 1]
+        num_tokens = sum(chunk.stop - chunk.start for chunk in chunks)
+        self.pace.observe(sum(streams), num_tokens - sum(streams), seconds)
+        if self._had_waiting:
+            read = [chunk.end for chunk in chunks if chunk.end == chunk.request.num_prompt_tokens]
+            self.drain_rate.observe(sum(read), seconds)
+
+    def wait_seconds(self, claim: Claim, num_tokens: int) -> float | None:
+        """How long a new prompt of so many tokens would wait before it is read; None if nothing was measured yet.
+
+        For any thread.
+        """
+        rate = self.drain_rate.tokens_per_second
+        if rate is None:
+            return None
+        ahead = self.queues[claim.tier].tokens_ahead(claim, num_tokens)
+        return (ahead + sum(self.queues[tier].num_waiting_tokens for tier in Tier if tier < claim.tier)) / rate
+
+    def overdue(self, now: float) -> list[Request]:
+        """Requests that were never admitted, and whose deadline is past."""
+        return [r for r in self._mortal if r.claim.deadline is not None and r.claim.deadline <= now]
 
     def check_integrity(self) -> None:
-        """Assert that each block is where it belongs."""
+        """Assert that each block is where it belongs, and each request."""
         self.pool.check_integrity(request.block_table for request in self.running)
         self.cache.check_integrity()
         assert all(request.state is RequestState.RUNNING for request in self.running)
         assert all(request.state is RequestState.WAITING and not request.block_table for request in self.waiting)
+        assert len(self.waiting) == self.num_waiting, "waiting requests are miscounted"
+        assert self._frontier.requests <= set(self.running), "a block that nobody computes is waited for"
 
-    def _decoding(self) -> Iterator[Request]:
-        """Running streams, each with a slot for its next token. May preempt those that come later."""
-        for request in list(self.running):
-            if request.state is RequestState.RUNNING and request.num_remaining_tokens == 1 and self._make_room(request):
-                yield request
+    def _decode(self, plan: Plan, tier: Tier) -> None:
+        """The streams of a tier, each with a slot for its next token. May preempt whoever is most over its share."""
+        for request in list(plan.seats):
+            is_stream = request.claim.tier is tier and request.num_remaining_tokens == 1 and request.restoration is None
+            if plan.budget and is_stream and request in plan.seats and self._make_room(plan, request):
+                self._take(plan, request)
 
-    def _prompts(self) -> Iterator[Request]:
-        """Prompts that are under way, then those that can be admitted."""
-        yield from [r for r in self.running if r.num_remaining_tokens > 1 and r.restoration is None]
-        while self.waiting and len(self.running) < self.max_running and self._admit(self.waiting[0]):
-            if self.running[-1].restoration is None:
-                yield self.running[-1]
+    def _read(self, plan: Plan, tier: Tier) -> None:
+        """Prompts of a tier: those under way, and new ones if no higher tier waits. Only a tenant that is behind may
+        pass one for which there are no blocks, so that big prompts get in, too."""
+        turns = self.queues[tier].round()
+        may_admit = not any(self.queues[higher].num_waiting for higher in Tier if higher < tier)
+        first_blocked, num_passed = math.inf, 0
+        while plan.budget and num_passed < _MAX_PASSED and (account := turns.next()) is not None:
+            request, verdict = account.first, Verdict.ADMITTED
+            if request.state is RequestState.WAITING:
+                may_pass = may_admit and account.virtual < first_blocked
+                verdict = self._admit(plan, request) if may_pass else Verdict.LATER
+            if verdict is Verdict.NO_BLOCKS:
+                first_blocked = min(first_blocked, account.end)
+            if request.restoration is not None:
+                continue
+            if verdict is Verdict.ADMITTED and request in plan.seats:
+                self._take(plan, request)
+                turns.served()
+            else:
+                turns.passed()
+                num_passed += 1
 
-    def _make_room(self, request: Request) -> bool:
+    def _take(self, plan: Plan, request: Request) -> None:
+        chunk, queue = plan.add(request), self._queue(request)
+        queue.charge(request, chunk.end - chunk.start)
+        if chunk.is_last:
+            queue.done(request)
+
+    def _make_room(self, plan: Plan, request: Request) -> bool:
         """See to a slot for one more token, by preemption if need be; False if it had to preempt itself."""
         if request.num_computed_tokens < len(request.block_table) * self.block_size:
             return True
         while not self.pool.num_available:
-            victim = self.running[-1]
-            self._preempt(victim)
+            victim = ranked(self.running, _num_blocks)[-1].request
+            self._preempt(plan, victim)
             if victim is request:
                 return False
         request.block_table += self.pool.allocate(1)
+        self._num_changes += 1
         return True
 
-    def _preempt(self, request: Request) -> None:
+    def _preempt(self, plan: Plan, request: Request) -> None:
+        self._drop(plan, request)
         self.running.remove(request)
+        request.num_lost_tokens = request.num_computed_tokens
         self._free(request)
         request.state = RequestState.WAITING
-        self.waiting.appendleft(request)
+        self._queue(request).put_back(request)
         self.num_preemptions += 1
 
-    def _admit(self, request: Request) -> bool:
-        """Give the head of the queue its blocks, if they are there. One block per stream that runs stays in hand."""
+    def _admit(self, plan: Plan, request: Request) -> Verdict:
+        """Give it a seat and its blocks, if they are there. One block per request that runs stays in hand."""
+        if self._frontier.is_near(request, request.awaited):
+            return Verdict.LATER
+        if request.blocked_at == self._num_changes:
+            return Verdict.NO_BLOCKS
+        seats = self._seated([*self.running, request])
+        if request not in seats:
+            return Verdict.LATER
         prefix = self._cached(request)
-        if self._is_being_computed(request, len(prefix.blocks)):
-            return False
+        request.awaited = self._awaited(request, prefix)
+        if self._frontier.is_near(request, request.awaited):
+            return Verdict.LATER
         self.pool.share(prefix.blocks)
-        needed = self._blocks_for(len(request.token_ids)) - len(prefix.blocks)
-        if needed + len(self.running) > self.pool.num_available:
+        if not self._find_blocks(plan, request, len(prefix.blocks)):
             self.pool.release(prefix.blocks)
+            request.blocked_at = self._num_changes
+            return Verdict.NO_BLOCKS
+        self._start(request, prefix)
+        self._sit(plan, request)
+        return Verdict.ADMITTED
+
+    def _seated(self, running: list[Request]) -> dict[Request, None]:
+        """Who has a seat, if these run."""
+        if len(running) <= self.max_running:
+            return dict.fromkeys(running)
+        return dict.fromkeys(rank.request for rank in ranked(running, lambda request: 1)[: self.max_running])
+
+    def _sit(self, plan: Plan, request: Request) -> None:
+        """Take a seat; whoever has none now pauses."""
+        plan.seats[request] = None
+        seats = self._seated(self.running)
+        for other in [other for other in plan.seats if other not in seats]:
+            self._drop(plan, other)
+
+    def _drop(self, plan: Plan, request: Request) -> None:
+        """It takes no part in this step after all."""
+        queue, size = self._queue(request), plan.drop(request)
+        queue.charge(request, -size)
+        if size and request.num_remaining_tokens > 1:
+            queue.resume(request)
+
+    def _find_blocks(self, plan: Plan, request: Request, num_cached: int) -> bool:
+        """See to the blocks that it still needs, by preemption of those who hold more than it would if need be."""
+        missing = self._num_missing(request, num_cached)
+        victims = list(self._victims(request, missing)) if missing > 0 else []
+        if missing > sum(self._gain(victim) for victim in victims):
             return False
-        self._start(request, prefix, self.pool.allocate(needed))
+        for victim in victims:
+            self._preempt(plan, victim)
         return True
 
-    def _start(self, request: Request, prefix: Prefix, blocks: list[int]) -> None:
-        self.waiting.popleft()
+    def _victims(self, request: Request, missing: int) -> Iterator[Request]:
+        """Whoever would give way to `request`, until that gives so many blocks."""
+        size = self._blocks_for(len(request.token_ids))
+        ranks = ranked([*self.running, request], lambda other: size if other is request else len(other.block_table))
+        for rank in reversed(ranks):
+            if rank.request is request or missing <= 0:
+                return
+            is_safe = rank.request.num_computed_tokens < rank.request.num_safe_tokens
+            if rank.tier > request.claim.tier or not is_safe:
+                missing -= self._gain(rank.request)
+                yield rank.request
+
+    def _num_missing(self, request: Request, num_cached: int) -> int:
+        needed = self._blocks_for(len(request.token_ids)) - num_cached
+        return needed + len(self.running) - self.pool.num_available
+
+    def _gain(self, victim: Request) -> int:
+        """Blocks that its preemption frees, at the least, and the one that need not stay in hand any more."""
+        return 1 + sum(not self.pool.is_shared(block) for block in victim.block_table)
+
+    def _start(self, request: Request, prefix: Prefix) -> None:
+        self._queue(request).start(request)
+        self._mortal.pop(request, None)
         self.running.append(request)
         request.state = RequestState.RUNNING
-        request.block_table = prefix.blocks + blocks
+        needed = self._blocks_for(len(request.token_ids)) - len(prefix.blocks)
+        request.block_table = prefix.blocks + self.pool.allocate(needed)
         request.num_computed_tokens = len(prefix.blocks) * self.block_size
+        request.num_safe_tokens = 2 * request.num_lost_tokens - request.num_computed_tokens
         request.num_published_blocks, request.node = len(prefix.blocks), prefix.node
+        self._frontier.move(request, self._next_block(request))
         if request.num_cached_tokens is None:
             request.num_cached_tokens = request.num_computed_tokens
         if self.disk is not None and request.namespace is not None:
@@ -185,20 +340,22 @@ class Scheduler:
             return Prefix([], "")
         return self.cache.match(request.namespace, request.token_ids, len(request.token_ids) - 1)
 
-    def _is_being_computed(self, request: Request, num_cached_blocks: int) -> bool:
-        """Whether a running request is about to compute the next block that this one needs; then it pays to wait.
+    def _awaited(self, request: Request, prefix: Prefix) -> BlockKey | None:
+        """The first block that is not there. If somebody is about to compute it, it pays to wait.
 
         So the choices of one request, and a burst of prompts with a common beginning, compute it once.
         """
-        end = (num_cached_blocks + 1) * self.block_size
-        if request.namespace is None or end >= len(request.token_ids):
-            return False
-        return any(
-            other.namespace == request.namespace
-            and other.num_computed_tokens < end <= len(other.token_ids)
-            and other.token_ids[:end] == request.token_ids[:end]
-            for other in self.running
-        )
+        start = len(prefix.blocks) * self.block_size
+        if request.namespace is None or start + self.block_size >= len(request.token_ids):
+            return None
+        return self.cache.key(prefix.node, request.token_ids, start)
+
+    def _next_block(self, request: Request) -> BlockKey | None:
+        """What a running request computes next and others may wait for; None if it is no whole block."""
+        start = request.num_published_blocks * self.block_size
+        if request.namespace is None or start + self.block_size > len(request.token_ids):
+            return None
+        return self.cache.key(request.node, request.token_ids, start)
 
     def _publish(self, request: Request) -> None:
         if request.namespace is None:
@@ -213,16 +370,19 @@ class Scheduler:
             request.num_published_blocks += 1
 
     def _free(self, request: Request) -> None:
+        self._frontier.move(request, None)
         self.pool.release(request.block_table)
+        self._num_changes += 1
         request.block_table = []
         request.num_computed_tokens = 0
         request.restoration = None
+
+    def _queue(self, request: Request) -> FairQueue:
+        return self.queues[request.claim.tier]
 
     def _blocks_for(self, num_tokens: int) -> int:
         return -(-num_tokens // self.block_size)
 
 
-def _chunk(request: Request, budget: int) -> Chunk:
-    start = request.num_computed_tokens
-    end = min(len(request.token_ids), start + budget)
-    return Chunk(request, start, end, end == len(request.token_ids))
+def _num_blocks(request: Request) -> int:
+    return len(request.block_table)

@@ -29,7 +29,7 @@ class Counters:
         """Counters and, from the scheduler, gauges."""
         return EngineStats(
             num_running=len(scheduler.running),
-            num_waiting=len(scheduler.waiting),
+            num_waiting=scheduler.num_waiting,
             num_blocks=scheduler.pool.num_blocks,
             num_free_blocks=scheduler.pool.num_available,
             prompt_tokens=self.prompt_tokens,

@@ -10,11 +10,17 @@ from owngpt.engine.core import EngineCore
 from owngpt.engine.request import Request
 from owngpt.engine.submission import Submissions
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import SamplingParams, TokenEvent
+from owngpt.types import Claim, SamplingParams, TokenEvent
 from tests.fakes.text import QWEN_MARKS, byte_tokenizer
 
 
-def make_request(prompt: Sequence[int], max_tokens: int = 50, namespace: str | None = "", **sampling: Any) -> Request:
+def make_request(
+    prompt: Sequence[int],
+    max_tokens: int = 50,
+    namespace: str | None = "",
+    claim: Claim | None = None,
+    **sampling: Any,
+) -> Request:
     """For the scheduler and the sampler; nobody reads its text."""
     return Request(
         token_ids=list(prompt),
@@ -22,6 +28,7 @@ def make_request(prompt: Sequence[int], max_tokens: int = 50, namespace: str | N
         max_total_tokens=len(prompt) + max_tokens,
         sampling=SamplingParams(**sampling),
         namespace=namespace,
+        claim=claim or Claim(),
     )
 
 
