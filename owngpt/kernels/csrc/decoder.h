@@ -59,6 +59,36 @@ struct Buffers {
   }
 };
 
+// Where all threads of a region wait for the last of them. Between two stages that is a microsecond, so they spin; a
+// thread that waits for longer waits for one that lost its core, and lets others have its own.
+struct Barrier {
+  int32_t arrived = 0, round = 0;
+
+  void meet() {
+    const int32_t mine = __atomic_load_n(&round, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&arrived, 1, __ATOMIC_ACQ_REL) == omp_get_num_threads()) {
+      arrived = 0;
+      __atomic_store_n(&round, mine + 1, __ATOMIC_RELEASE);
+      return;
+    }
+    for (int spins = 0; __atomic_load_n(&round, __ATOMIC_ACQUIRE) == mine; spins++) {
+      if (spins < MAX_SPINS)
+        pause();
+      else
+        sched_yield();
+    }
+  }
+
+  static void pause() {
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+  }
+
+ private:
+  static constexpr int MAX_SPINS = 4000;  // some tens of microseconds
+};
+
 struct Range {
   int64_t begin, end;
 };
@@ -141,6 +171,7 @@ struct Forward {
   KvLayout at;
   Buffers b;
   int64_t next_item = 0;  // of those that threads take as they come
+  Barrier barrier;
 
   Forward(const Decoder &decoder, const Step &step, Arena arena)
       : d(decoder),
@@ -152,9 +183,7 @@ struct Forward {
 
   int64_t take_item() { return __atomic_fetch_add(&next_item, 1, __ATOMIC_RELAXED); }
 
-  static void meet() {
-#pragma omp barrier
-  }
+  void meet() { barrier.meet(); }
 
   // This thread's outputs of a product.
   static void multiply(const Weight &weight, const Rows &rows, float *out, int64_t width, bool accumulate) {
@@ -379,12 +408,13 @@ static void logits(const Decoder *model, const float *hidden, int64_t rows, int6
   Arena arena{scratch};
   Rows prepared = arena.rows(rows, decoder.hidden);
   const float cap = decoder.logit_softcap;
+  Barrier barrier;
 #pragma omp parallel num_threads(num_threads)
   {
     Range mine = share(rows);
     for (int64_t r = mine.begin; r < mine.end; r++)
       prepare_row(decoder.head, hidden + r * width, decoder.hidden, prepared, r);
-    Forward::meet();
+    barrier.meet();
     Forward::multiply(decoder.head, prepared, out, decoder.head.n, false);
     if (cap > 0) {
       Range columns = share(decoder.head.n, 16);

@@ -4,12 +4,11 @@
 
 #include <math.h>
 #include <omp.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <algorithm>
-#include <atomic>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
