@@ -25,7 +25,7 @@ class MixtureOfExperts(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.num_experts = config.num_experts
-        self.router_name = "gate" if config.expert_layout == "split" else "router"  # in checkpoints
+        self.router_name = router_name(config)
         self.add_module(self.router_name, Router(config))
         self.experts = _STORES[config.expert_layout](config)
 
@@ -36,6 +36,11 @@ class MixtureOfExperts(nn.Module):
             y_ME = self.experts(expert, x_TE[rows_M]) * weights_TC[rows_M, places_M, None]
             y_TE.index_add_(0, rows_M, y_ME)
         return y_TE
+
+
+def router_name(config: ModelConfig) -> str:
+    """What checkpoints call the router of a layer."""
+    return "gate" if config.expert_layout == "split" else "router"
 
 
 class Router(nn.Module):

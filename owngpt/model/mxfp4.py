@@ -12,8 +12,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from owngpt.model.weight_source import Codes
+
 GROUP = 32
 E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)
+_ZERO = 12
+_LUT = tuple(round(2 * value) + _ZERO for value in E2M1)  # whole numbers, none below 0
 
 
 def dequantize(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
@@ -22,9 +26,10 @@ def dequantize(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
     return (values * _powers(scales).to(dtype)[..., None]).flatten(-2)
 
 
-def codes(blocks: Tensor) -> Tensor:
-    """The 4-bit codes, one per byte: [..., G, 16] -> uint8 [..., G * 32]."""
-    return torch.stack((blocks & 15, blocks >> 4), -1).flatten(-3)
+def codes(blocks: Tensor, scales: Tensor) -> Codes:
+    """The same values, blocks [N, G, 16] and scales [N, G], as codes that kernels know. Nothing is rounded."""
+    codes_NK = torch.stack((blocks & 15, blocks >> 4), -1).flatten(1)
+    return Codes(codes_NK, _powers(scales) / 2, zero=_ZERO, lut=_LUT)
 
 
 def init_(parameter: Tensor, std: float, generator: torch.Generator) -> None:

@@ -19,6 +19,7 @@ from owngpt.kernels.packed import PackedWeight
 from owngpt.model import weight_cache
 from owngpt.model.config import ModelConfig
 from owngpt.model.digests import Digests, combined
+from owngpt.model.experts import router_name
 from owngpt.model.quantize import choose_format, pack
 from owngpt.model.sources import open_source, source_files
 from owngpt.model.weight_source import WeightSource
@@ -34,9 +35,10 @@ class PackedModel:
     """A decoder.
 
     `weights`: `embed_tokens`, `lm_head` (not where it is tied), and per layer `layers.0.qkv`, `.o`, `.gate_up`,
-    `.down`. `vectors`, float32: `norm`, and of each layer those of `input_layernorm`, `post_attention_layernorm`,
+    `.down`; where it `is_moe`, `layers.0.router`, `layers.0.experts.0.gate_up`, `layers.0.experts.0.down` instead of
+    the last two. `vectors`, float32: `norm`, and of each layer those of `input_layernorm`, `post_attention_layernorm`,
     `pre_feedforward_layernorm`, `post_feedforward_layernorm`, `q_norm`, `k_norm` that it has; they multiply as they
-    are, a Gemma norm's 1 is added in.
+    are, a Gemma norm's 1 is added in; and `sinks`.
     """
 
     config: ModelConfig
@@ -66,22 +68,32 @@ def matrices(config: ModelConfig) -> Iterator[Matrix]:
         qkv = (f"{attention}.q_proj", f"{attention}.k_proj", f"{attention}.v_proj")
         yield Matrix(f"{layer}.qkv", qkv, config.has_qkv_bias)
         yield Matrix(f"{layer}.o", (f"{attention}.o_proj",), config.has_o_bias)
-        yield Matrix(f"{layer}.gate_up", (f"{mlp}.gate_proj", f"{mlp}.up_proj"), config.has_mlp_bias)
-        yield Matrix(f"{layer}.down", (f"{mlp}.down_proj",), config.has_mlp_bias)
+        if config.layers[index].is_moe:
+            yield Matrix(f"{layer}.router", (f"{mlp}.{router_name(config)}",), config.has_router_bias)
+            for expert in range(config.num_experts):
+                yield from _mlp(f"{layer}.experts.{expert}", f"{mlp}.experts.{expert}", config.has_expert_bias)
+        else:
+            yield from _mlp(layer, mlp, config.has_mlp_bias)
     if not config.is_tied:
         yield Matrix("lm_head", ("lm_head",))
 
 
+def _mlp(name: str, module: str, has_bias: bool) -> Iterator[Matrix]:
+    yield Matrix(f"{name}.gate_up", (f"{module}.gate_proj", f"{module}.up_proj"), has_bias)
+    yield Matrix(f"{name}.down", (f"{module}.down_proj",), has_bias)
+
+
 def vector_names(config: ModelConfig) -> dict[str, str]:
-    """Name in `PackedModel.vectors` -> name of the module that has it as its `weight`."""
+    """Name in `PackedModel.vectors` -> name of the parameter."""
     names = ["input_layernorm", "post_attention_layernorm"]
     if config.has_post_norms:
         names += ["pre_feedforward_layernorm", "post_feedforward_layernorm"]
     heads = ["q_norm", "k_norm"] if config.has_qk_norm else []
-    found = {"norm": "norm"}
-    for index in range(config.num_layers):
-        found |= {f"layers.{index}.{name}": f"layers.{index}.{name}" for name in names}
-        found |= {f"layers.{index}.{name}": f"layers.{index}.self_attn.{name}" for name in heads}
+    found = {"norm": "norm.weight"}
+    for layer in (f"layers.{index}" for index in range(config.num_layers)):
+        found |= {f"{layer}.{name}": f"{layer}.{name}.weight" for name in names}
+        found |= {f"{layer}.{name}": f"{layer}.self_attn.{name}.weight" for name in heads}
+        found |= {f"{layer}.sinks": f"{layer}.self_attn.sinks"} if config.has_sinks else {}
     return found
 
 
@@ -89,8 +101,7 @@ def read_vectors(source: WeightSource) -> dict[str, Tensor]:
     """`PackedModel.vectors`, copied out of the source."""
     offset = 1.0 if source.config.is_norm_offset else 0.0
     return {
-        name: _numbers(source, f"{module}.weight").float() + offset
-        for name, module in vector_names(source.config).items()
+        name: _numbers(source, parameter).float() + offset for name, parameter in vector_names(source.config).items()
     }
 
 
@@ -98,8 +109,7 @@ def pack_weights(
     source: WeightSource, dtype: str, progress: Progress | None = None
 ) -> Iterator[tuple[str, PackedWeight]]:
     """`PackedModel.weights`, one after the other: whoever keeps none of them needs the memory of one only."""
-    vectors = [f"{module}.weight" for module in vector_names(source.config).values()]
-    done, total = sum(map(source.size, vectors)), source.num_bytes
+    done, total = sum(map(source.size, vector_names(source.config).values())), source.num_bytes
     for matrix in matrices(source.config):
         names = [f"{part}.weight" for part in matrix.parts]
         biases = [f"{part}.bias" for part in matrix.parts] if matrix.has_bias else []

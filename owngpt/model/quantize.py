@@ -23,6 +23,8 @@ def choose_format(name: str, dtype: str, parts: Sequence[Rows | Codes], *, has_c
     """
     if name.endswith(".router"):
         return Format.F32
+    if dtype == "int8" and _are_codes(parts) and parts[0].lut is not None:
+        return Format.INT4  # 4-bit floats: one scale for a whole row would be coarser
     if dtype == "int4" and (name in _AT_LEAST_INT8 or (has_codes and not _are_codes(parts))):
         return Format.INT8
     return _FORMATS[dtype]

@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from owngpt.kernels.packed import Format, PackedWeight
-from owngpt.model import weight_cache
+from owngpt.model import mxfp4, weight_cache
+from owngpt.model.config import ModelConfig
 from owngpt.model.digests import Digests
+from owngpt.model.experts import router_name
 from owngpt.model.packed_model import PackedModel, load_packed
 from owngpt.model.weights import load_model
 from tests.fakes.model import FAMILIES, edit_config
@@ -27,7 +29,7 @@ FORMAT = {"fp32": Format.F32, "bf16": Format.BF16, "int8": Format.INT8, "int4": 
 def expected(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Matrices and vectors (with biases) by their names in `PackedModel`, from a plain `Transformer`."""
     model = load_model(folder, "fp32")
-    state = model.state_dict()
+    state = split_experts(model.config, model.state_dict())
     offset = 1.0 if model.config.is_norm_offset else 0.0
 
     def rows(*modules: str, leaf: str) -> Tensor:
@@ -41,8 +43,7 @@ def expected(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         groups = {
             "qkv": [f"{prefix}.self_attn.{name}_proj" for name in "qkv"],
             "o": [f"{prefix}.self_attn.o_proj"],
-            "gate_up": [f"{prefix}.mlp.{name}_proj" for name in ("gate", "up")],
-            "down": [f"{prefix}.mlp.down_proj"],
+            **mlp_groups(model.config, prefix),
         }
         for name, modules in groups.items():
             weights[f"{prefix}.{name}"] = rows(*modules, leaf="weight")
@@ -51,7 +52,54 @@ def expected(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         for name, value in state.items():
             if name.startswith(f"{prefix}.") and "norm" in name:
                 vectors[f"{prefix}.{name.split('.')[-2]}"] = value + offset
+            if name == f"{prefix}.self_attn.sinks":
+                vectors[f"{prefix}.sinks"] = value
     return weights, vectors
+
+
+def mlp_groups(config: ModelConfig, layer: str) -> dict[str, list[str]]:
+    """Packed matrix of a layer's MLP -> the modules that it is made of."""
+    if not config.layers[int(layer.split(".")[1])].is_moe:
+        return mlp_modules("", f"{layer}.mlp")
+    groups = {"router": [f"{layer}.mlp.{router_name(config)}"]}
+    for expert in range(config.num_experts):
+        groups |= mlp_modules(f"experts.{expert}.", f"{layer}.mlp.experts.{expert}")
+    return groups
+
+
+def mlp_modules(name: str, module: str) -> dict[str, list[str]]:
+    return {f"{name}gate_up": [f"{module}.gate_proj", f"{module}.up_proj"], f"{name}down": [f"{module}.down_proj"]}
+
+
+def split_experts(config: ModelConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Fused experts, in numbers or blocks, as if each had projections of its own."""
+    split: dict[str, Tensor] = {}
+    for name, value in state.items():
+        experts, _, leaf = name.rpartition(".")
+        if not experts.endswith(".experts") or leaf.endswith("_scales"):
+            split[name] = value
+            continue
+        fused = leaf.removesuffix("_bias").removesuffix("_blocks")
+        if leaf.endswith("_blocks"):
+            rows = mxfp4.dequantize(value, state[f"{experts}.{fused}_scales"], torch.float32)
+        else:
+            rows = value if leaf.endswith("_bias") else value.transpose(1, 2)
+        own = "bias" if leaf.endswith("_bias") else "weight"
+        for expert in range(config.num_experts):
+            if fused == "gate_up_proj":
+                split[f"{experts}.{expert}.gate_proj.{own}"] = rows[expert][::2]
+                split[f"{experts}.{expert}.up_proj.{own}"] = rows[expert][1::2]
+            else:
+                split[f"{experts}.{expert}.down_proj.{own}"] = rows[expert]
+    return split
+
+
+def expected_format(name: str, dtype: str, config: ModelConfig) -> Format:
+    if name.endswith(".router"):
+        return Format.F32
+    if config.expert_layout == "mxfp4" and dtype in ("int8", "int4"):  # as their makers have chosen
+        return Format.INT4 if ".experts." in name else Format.INT8
+    return Format.INT8 if dtype == "int4" and name in ("embed_tokens", "lm_head") else FORMAT[dtype]
 
 
 def found_vectors(packed: PackedModel) -> dict[str, Tensor]:
@@ -62,11 +110,8 @@ def found_vectors(packed: PackedModel) -> dict[str, Tensor]:
     return found
 
 
-DENSE = [family for family in FAMILIES if "moe" not in family and "oss" not in family]
-
-
 @pytest.mark.parametrize("dtype", FORMAT)
-@pytest.mark.parametrize("family", DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_in_every_dtype(family: str, dtype: str, checkpoint: Callable[[str], Path]) -> None:
     folder = checkpoint(family)
     packed = load_packed(folder, dtype)
@@ -74,8 +119,7 @@ def test_every_family_in_every_dtype(family: str, dtype: str, checkpoint: Callab
     assert packed.weights.keys() == weights.keys()
     for name, weight in weights.items():
         far = (packed.weights[name].dequantize() - weight).abs().amax(1) / weight.abs().amax(1).clamp_min(1e-9)
-        is_finer = dtype == "int4" and name in ("embed_tokens", "lm_head")
-        assert packed.weights[name].format == (Format.INT8 if is_finer else FORMAT[dtype])
+        assert packed.weights[name].format == expected_format(name, dtype, packed.config)
         assert far.max() <= PRECISION[packed.weights[name].format] * 1.001
     assert found_vectors(packed).keys() == vectors.keys()
     for name, vector in found_vectors(packed).items():
@@ -83,15 +127,28 @@ def test_every_family_in_every_dtype(family: str, dtype: str, checkpoint: Callab
         assert torch.equal(vector, vectors[name])
 
 
+@pytest.mark.parametrize("dtype", FORMAT)
+def test_mxfp4_is_not_rounded(dtype: str, checkpoint: Callable[[str], Path]) -> None:
+    folder = checkpoint("gpt-oss-mxfp4")
+    packed = load_packed(folder, dtype)
+    for name, weight in expected(folder)[0].items():
+        if ".experts." in name:
+            assert torch.equal(packed.weights[name].dequantize(), weight)
+
+
 def test_progress_counts_the_bytes_of_the_files(checkpoint: Callable[[str], Path]) -> None:
-    seen: list[tuple[int, int]] = []
-    load_packed(checkpoint("qwen3"), "int8", progress=lambda done, total: seen.append((done, total)))
-    assert seen == sorted(seen)
-    assert seen[-1][0] == seen[-1][1] > 100_000
+    for family in ("qwen3", "qwen3-moe", "gpt-oss", "gpt-oss-mxfp4"):
+        seen: list[tuple[int, int]] = []
+        load_packed(checkpoint(family), "int8", progress=lambda done, total, seen=seen: seen.append((done, total)))
+        assert seen == sorted(seen)
+        assert seen[-1][0] == seen[-1][1] > 100_000
 
 
-def test_the_second_start_maps_what_the_first_has_written(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
-    folder = checkpoint("llama-bias")
+@pytest.mark.parametrize("family", ["llama-bias", "gpt-oss-mxfp4"])
+def test_the_second_start_maps_what_the_first_has_written(
+    family: str, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = checkpoint(family)
     for dtype in ("int8", "int4"):
         first, second = (load_packed(folder, dtype, cache_dir=tmp_path) for _ in range(2))
         assert_same(first, load_packed(folder, dtype))
