@@ -139,7 +139,7 @@ def scripted_model(engine: ScriptedEngine, folder: Path) -> ServedModel:
     backend.add_special_tokens(["<|im_start|>", "<|im_end|>"])
     backend.save(str(folder / "tokenizer.json"))
     tokenizer = Tokenizer.load(folder)
-    identity = Fingerprint(weights="", tokenizer="", template="", numerics="scripted", software="")
+    identity = Fingerprint(weights="", dtype="", tokenizer="", template="", numerics="scripted", software="")
     return ServedModel("scripted", engine, tokenizer, ChatRenderer.load(folder, tokenizer), 0, identity)
 
 

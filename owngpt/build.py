@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from owngpt import __version__
 from owngpt.config import EngineConfig, Settings
+from owngpt.errors import ConfigError
 from owngpt.model.digests import Digests, combined
 from owngpt.server.metrics import PrometheusMetrics
 from owngpt.server.tracing import OpenTelemetryTracer
@@ -81,6 +82,20 @@ def load_models(settings: Settings, progress: Progress | None = None) -> Models:
     return models
 
 
+def load_generator(settings: Settings, name: str | None, progress: Progress | None = None) -> ServedModel:
+    """One generative model alone: that of this name among those of the settings, or (None) the first.
+
+    Raises `SetupError`s, and `RequestError`s for a model that is not generative.
+    """
+    from owngpt.model.bundled import garlic_folder
+
+    named = {_name(text): text for text in settings.models or (str(garlic_folder()),)}
+    if name is not None and name not in named:
+        raise ConfigError(f"the model {name!r} is not among those of the settings: {', '.join(named)}")
+    chosen = next(iter(named.values())) if name is None else named[name]
+    return load_models(replace(settings, models=(chosen,), aliases={}), progress).generator(None)
+
+
 def load_model(source: Source, settings: Settings, progress: Progress | None) -> ServedModel | ServedEmbedder:
     """A decoder with its engine or an encoder with its thread, as config.json says."""
     from owngpt.model.encoder import is_encoder  # here: `owngpt keys` and the like need no torch
@@ -96,7 +111,7 @@ def _generator(
     source: Source, tokenizer: Tokenizer, created: int, settings: Settings, progress: Progress | None
 ) -> ServedModel:
     from owngpt.engine.core import ThreadEngine
-    from owngpt.model.weights import load_model
+    from owngpt.model.weights import DTYPES, load_model
 
     chat, sampling = ChatRenderer.load(source.folder, tokenizer), recommended_sampling(source.folder)
     report = partial(progress, source.name) if progress else None
@@ -105,7 +120,9 @@ def _generator(
     background.shutdown(wait=False)
     weights = load_model(source.folder, settings.engine.dtype, progress=report)
     engine = ThreadEngine(weights, tokenizer, engine_config(settings), keep=chat.family.keep)
-    identity = fingerprint(digest.result(), source.folder, tokenizer, chat, engine.numerics, digests)
+    dtype = next(name for name, dtype in DTYPES.items() if dtype is weights.dtype)
+    files = SourceDigests(digest.result(), *digests.of([source.folder / "tokenizer.json"]))
+    identity = fingerprint(files, tokenizer, chat, dtype, engine.numerics)
     return ServedModel(source.name, engine, tokenizer, chat, created, identity, sampling)
 
 
@@ -135,22 +152,33 @@ def _sources(settings: Settings, progress: Progress | None) -> Iterator[Source]:
         yield Source("all-MiniLM-L6-v2", minilm_folder())
     for text in settings.models:
         folder = resolve(text, progress=partial(progress, text) if progress else None)
-        if Path(text).expanduser().is_dir():
-            yield Source(folder.absolute().name, folder)
-        else:
-            full_name = text.partition("@")[0]
-            yield Source(full_name.rpartition("/")[2], folder, full_name)
+        is_folder = Path(text).expanduser().is_dir()
+        yield Source(_name(text), folder, None if is_folder else text.partition("@")[0])
+
+
+def _name(text: str) -> str:
+    """What the model of a folder, or of ORG/NAME@REVISION, is called."""
+    folder = Path(text).expanduser()
+    return folder.absolute().name if folder.is_dir() else text.partition("@")[0].rpartition("/")[2]
+
+
+class SourceDigests(NamedTuple):
+    """SHA-256 of what the files of a model hold."""
+
+    weights: str  # config.json and weight files
+    tokenizer: str  # tokenizer.json
 
 
 def fingerprint(
-    weights: str, folder: Path, tokenizer: Tokenizer, chat: ChatRenderer, numerics: str, digests: Digests
+    files: SourceDigests, tokenizer: Tokenizer, chat: ChatRenderer, dtype: str, numerics: str
 ) -> Fingerprint:
-    """What answers of this model depend on; `weights` comes from `weights_digest`."""
+    """What answers of a model depend on; `numerics` are its engine's."""
     ids = [tokenizer.bos_token_id, *tokenizer.eos_token_ids, *sorted(tokenizer.special_ids)]
     libraries = [f"{name} {version(name)}" for name in ("tokenizers", "llguidance")]
     return Fingerprint(
-        weights=weights,
-        tokenizer=digest_of([*digests.of([folder / "tokenizer.json"]), ids]),
+        weights=files.weights,
+        dtype=dtype,
+        tokenizer=digest_of([files.tokenizer, ids]),
         template=chat.digest,
         numerics=numerics,
         software=", ".join([f"owngpt {__version__}", *libraries]),
@@ -159,9 +187,9 @@ def fingerprint(
 
 def weights_digest(folder: Path, digests: Digests) -> str:
     """SHA-256 of what config.json and the weight files hold, whatever the files are called."""
-    from owngpt.model.weights import weight_files
+    from owngpt.model.sources import source_files
 
-    return combined(digests.of([folder / "config.json", *weight_files(folder)]))
+    return combined(digests.of([folder / "config.json", *source_files(folder)]))
 
 
 def _capacity(settings: Settings) -> int:

@@ -157,7 +157,7 @@ def test_a_fingerprint_names_what_answers_depend_on(folders: tuple[Path, Path], 
     folder, original = tmp_path / "copy", served(folders[0])
     shutil.copytree(folders[0], folder)
     assert served(folder, threads=2) == original
-    assert differing(served(folder, dtype="bf16"), original) == {"numerics"}
+    assert differing(served(folder, dtype="bf16"), original) == {"dtype", "numerics"}
     (folder / "chat_template.jinja").write_text(CHATML + "!")
     assert differing(served(folder), original) == {"template"}
     shutil.copy(folders[0] / "chat_template.jinja", folder)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pull": ("owngpt.cli.models:pull", "Download a model from the Hugging Face Hub."),
     "models": ("owngpt.cli.models:models", "List the models on this machine."),
     "keys": ("owngpt.cli.keys:keys", "Make, list and revoke API keys."),
+    "replay": ("owngpt.cli.replay:replay", "Make a stored answer again and say what differs."),
     "train": ("owngpt.training.cli:train", "Train tokenizers and models."),
     "bench": ("owngpt.cli.bench:bench", "Measure speed on this machine."),
 }

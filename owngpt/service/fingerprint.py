@@ -13,6 +13,7 @@ class Fingerprint:
     """The same on every machine that computes the same bits: no paths, no times, no number of threads."""
 
     weights: str  # SHA-256 of what config.json and the weight files hold
+    dtype: str  # the number format that they are loaded in: fp32, bf16, int8, int4
     tokenizer: str  # SHA-256 of tokenizer.json and the special tokens
     template: str  # SHA-256 of the chat template
     numerics: str  # how the engine computes: number formats, instruction set, version of the arithmetic

@@ -87,13 +87,15 @@ def sampling_document(sampling: SamplingParams) -> dict[str, Any]:
 
 
 def _sampling(values: Mapping[str, Any]) -> SamplingParams:
-    thinking = values["thinking"]
-    return SamplingParams(
-        **{
-            **values,
-            "logit_bias": {int(token): bias for token, bias in values["logit_bias"].items()},
-            "stop": tuple(values["stop"]),
-            "stop_token_ids": tuple(values["stop_token_ids"]),
-            "thinking": thinking and Thinking(**{**thinking, "end_ids": tuple(thinking["end_ids"])}),
-        }
-    )
+    """From `sampling_document`, by way of JSON, which knows no tuples and no numbers as keys."""
+    known = {name: _frozen(value) for name, value in values.items() if name not in ("logit_bias", "thinking")}
+    biases = {int(token): bias for token, bias in values["logit_bias"].items()}
+    return SamplingParams(**known, logit_bias=biases, thinking=_thinking(values["thinking"]))
+
+
+def _thinking(values: Mapping[str, Any] | None) -> Thinking | None:
+    return None if values is None else Thinking(**{name: _frozen(value) for name, value in values.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -38,7 +38,7 @@ from owngpt.types import Constraint, FinishReason, PromptInfo, SamplingParams, T
 from tests.fakes.text import byte_tokenizer
 
 KEY = "sk-own-test-key-0123456789"
-FINGERPRINT = Fingerprint(weights="w", tokenizer="t", template="c", numerics="fake", software="owngpt 0")
+FINGERPRINT = Fingerprint(weights="w", dtype="fp32", tokenizer="t", template="c", numerics="fake", software="owngpt 0")
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
     "{% for c in m.tool_calls or [] %}<tool_call>\n{{ c.function | tojson }}\n</tool_call>{% endfor %}<|im_end|>\n"
