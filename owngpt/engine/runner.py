@@ -57,7 +57,7 @@ class ModelRunner(Protocol):
 
 def make_runner(model: Transformer | PackedModel, num_blocks: int, block_size: int) -> ModelRunner:
     """The runner for this kind of model: a packed one is run by the compiled kernels, and needs them."""
-    if isinstance(model, Transformer):
+    if not isinstance(model, PackedModel):
         return TorchRunner(model, num_blocks, block_size)
     kernels = library.chosen()
     assert kernels is not None, "a packed model without kernels; `to_transformer` unpacks it"
@@ -66,9 +66,9 @@ def make_runner(model: Transformer | PackedModel, num_blocks: int, block_size: i
 
 def block_bytes(model: Transformer | PackedModel, block_size: int) -> int:
     """What a block of KV memory costs, over all layers."""
-    if isinstance(model, Transformer):
-        return block_size * KVCache.bytes_per_token(model.config, model.dtype)
-    return native.block_bytes(model, block_size)
+    if isinstance(model, PackedModel):
+        return native.block_bytes(model, block_size)
+    return block_size * KVCache.bytes_per_token(model.config, model.dtype)
 
 
 class TorchRunner:
