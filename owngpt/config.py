@@ -55,6 +55,8 @@ class EngineConfig:
     max_queue: int = 256  # choices that may wait before 429
     max_model_len: int | None = None  # None: what the checkpoint says, at most what KV memory holds
     prefix_cache: bool = True
+    speculation: str = "auto"  # guess tokens ahead: auto (where it pays), on, off; answers are the same
+    draft_model: str | None = None  # folder or name of a smaller model with the same tokenizer, which guesses too
     threads: int | None = None  # None: the cores of this machine
 
 
@@ -177,6 +179,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "aliases": _aliases,
     "dtype": _one_of("auto", "fp32", "bf16", float32="fp32", bfloat16="bf16"),
     "store": _one_of("all", "asked", "never"),
+    "speculation": _one_of("auto", "on", "off", true="on", false="off"),
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
 _SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig}

@@ -23,13 +23,16 @@ from owngpt.engine.batch import ForwardBatch, Tail
 from owngpt.engine.client import EngineStats
 from owngpt.engine.commit import commit, finish, join
 from owngpt.engine.constraints import ConstraintCompiler
+from owngpt.engine.kv_disk import KVDisk
+from owngpt.engine.kv_store import KVStore
 from owngpt.engine.logprobs import Row, rows_of
 from owngpt.engine.memory import plan_kv
 from owngpt.engine.prompt_logprobs import PromptScorer
 from owngpt.engine.request import Request, RequestState, Sample
-from owngpt.engine.runner import block_bytes, make_runner
+from owngpt.engine.runner import ModelRunner, block_bytes, make_runner
 from owngpt.engine.sampler import Sampler
-from owngpt.engine.scheduler import Scheduler
+from owngpt.engine.scheduler import Chunk, Scheduler
+from owngpt.engine.speculation import Speculator
 from owngpt.engine.stats import Counters
 from owngpt.engine.stream import Admission, Stream
 from owngpt.engine.submission import Submissions
@@ -40,6 +43,9 @@ from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent
 
 logger = logging.getLogger(__name__)
 
+_SAVING = 0.02  # of a step's time: what may be spent after it on copying blocks for the disk
+_PATIENCE = 0.005  # seconds to wait for the disk where there is nothing to compute
+
 
 class Outcome(NamedTuple):
     """News of one request, for its client."""
@@ -49,14 +55,27 @@ class Outcome(NamedTuple):
 
 
 class EngineCore:
-    """Used by one thread at a time. Raises `ConfigError` where the KV memory holds no block."""
+    """Used by one thread at a time. Raises `ConfigError` where the KV memory holds no block.
 
-    def __init__(self, model: Transformer, tokenizer: Tokenizer, config: EngineConfig) -> None:
+    With a `store`, prefixes outlive their blocks there; `identity` names the weights they follow from.
+    """
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        config: EngineConfig,
+        store: KVStore | None = None,
+        identity: str = "",
+    ) -> None:
         plan = plan_kv(config, model.config.max_position, block_bytes(model, config.block_size))
         self.max_model_len = plan.max_model_len
         self.scheduler = Scheduler(plan.num_blocks, config.block_size, config.max_batch_tokens, config.max_running)
         self.runner = make_runner(model, plan.num_blocks, config.block_size)
+        self.disk = None if store is None else KVDisk(store, identity, self.scheduler, self.runner)
+        self.scheduler.disk = self.disk
         self.sampler = Sampler(tokenizer)
+        self.speculator = Speculator(self.scheduler, _speculation(config, self.runner))
         self.prompt_scorer = PromptScorer(tokenizer, self.runner.logits)
         self.counters = Counters()
         logger.info(
@@ -81,8 +100,10 @@ class EngineCore:
     def step(self) -> list[Outcome]:
         """Compute one batch; what it means for each request that got a token."""
         begin = perf_counter()
-        chunks = self.scheduler.schedule()
-        assert chunks, "there is work, and the scheduler found none"
+        chunks = self._schedule()
+        if not chunks:
+            return []
+        chunks = self.speculator.draft(chunks)
         batch = ForwardBatch.build(chunks, self.scheduler.block_size)
         self.sampler.look_ahead(tail.chunk.request for tail in batch.tails)
         hidden_TE = self.runner.forward(batch)
@@ -90,9 +111,22 @@ class EngineCore:
         outcomes = self._take(batch.tails, self._logits(batch, hidden_TE))
         self.scheduler.commit(chunks)
         self._settle(outcomes)
+        self.speculator.learn(chunks, perf_counter() - begin)
         self.counters.steps += 1
         self.counters.step_seconds += perf_counter() - begin
+        if self.disk is not None:
+            self.disk.pump(_SAVING * (perf_counter() - begin))
         return outcomes
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether `idle` has something to do."""
+        return self.disk is not None and self.disk.is_saving
+
+    def idle(self) -> None:
+        """There is no work: blocks can be saved."""
+        if self.disk is not None:
+            self.disk.pump(_PATIENCE)
 
     def fail_running(self) -> None:
         """A step has raised: take out all that took part in it. Raises AssertionError if the books are wrong."""
@@ -106,7 +140,19 @@ class EngineCore:
     def close(self) -> None:
         """Free the KV memory."""
         self.sampler.close()
+        if self.disk is not None:
+            self.disk.close()
         self.runner.close()
+
+    def _schedule(self) -> list[Chunk]:
+        """The chunks of this step; none while all that could be computed is on its way from disk."""
+        if self.disk is not None:
+            self.disk.collect()
+        chunks = self.scheduler.schedule()
+        if not chunks:
+            assert self.disk is not None, "there is work, and the scheduler found none"
+            self.disk.collect(_PATIENCE)
+        return chunks
 
     def _logits(self, batch: ForwardBatch, hidden_TE: Tensor) -> list[Row]:
         return rows_of(self.runner.logits(hidden_TE[batch.logit_rows_N])) if len(batch.logit_rows_N) else []
@@ -151,16 +197,29 @@ class EngineCore:
         self.runner.clear([block for block in request.block_table if not pool.is_shared(block)])
 
 
+def _speculation(config: EngineConfig, runner: ModelRunner) -> str:
+    """By itself only where a row has the same bits whatever is computed along, so that no answer depends on guesses."""
+    return "off" if config.speculation == "auto" and not runner.is_invariant else config.speculation
+
+
 class ThreadEngine:
     """An `EngineClient` whose compute is a thread of this process. Use it from one event loop.
 
-    `keep` are special tokens that stay in the text (a family's tool-call marks).
+    `keep` are special tokens that stay in the text (a family's tool-call marks). For `store` and `identity` see
+    `EngineCore`; it is closed with the engine.
     """
 
     def __init__(
-        self, model: Transformer, tokenizer: Tokenizer, config: EngineConfig, *, keep: frozenset[int] = frozenset()
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        config: EngineConfig,
+        *,
+        keep: frozenset[int] = frozenset(),
+        store: KVStore | None = None,
+        identity: str = "",
     ) -> None:
-        self._core = EngineCore(model, tokenizer, config)
+        self._core = EngineCore(model, tokenizer, config, store, identity)
         vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
         self._submissions = Submissions(
             tokenizer, keep, self._core.max_model_len, config.max_queue, config.prefix_cache, vocab_size
@@ -248,6 +307,8 @@ class ThreadEngine:
             while self._take_mail():
                 if self._core.has_work:
                     self._step()
+                else:
+                    self._core.idle()
             failure = "the engine is shutting down"
         except Exception:
             logger.critical("the engine has died", exc_info=True)
@@ -257,7 +318,10 @@ class ThreadEngine:
     def _take_mail(self) -> bool:
         """Wait for something to do; take in arrivals and departures. False when it is time to end."""
         with self._wake:
-            self._wake.wait_for(lambda: self._arrivals or self._departures or self._is_closing or self._core.has_work)
+            self._wake.wait_for(
+                lambda: self._arrivals or self._departures or self._is_closing or self._core.has_work,
+                timeout=_PATIENCE if self._core.is_saving else None,
+            )
             arrivals, self._arrivals = self._arrivals, []
             departures, self._departures = self._departures, []
         for request, stream in arrivals:

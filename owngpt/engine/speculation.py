@@ -1,0 +1,167 @@
+"""Speculator: guesses at the next tokens of streams, so that one step may give a stream several.
+
+A guess costs time and never changes an answer: each token is sampled from its own position's logits, with its own
+random number and everything before it known; a guess only says which position can be computed at the same time. So
+the one question here is whether it pays. What is expected of a guess follows from how often guesses like it came true
+in this request (which is learned from every token, guessed at or not, so it costs nothing to begin again); what it
+costs follows from the times of steps so far. Guesses are taken, the surest first, as long as tokens per second grow.
+
+A step that reads a prompt carries no guesses, so a prompt is read as fast as without them. Forced tokens are not
+guesses: they come along in any step that has room.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from weakref import WeakKeyDictionary
+
+from owngpt.engine.lookup import Lookup
+from owngpt.engine.request import Request
+from owngpt.engine.scheduler import Chunk, Scheduler
+from owngpt.engine.step_costs import StepCosts
+
+MAX_DRAFT = 24  # guesses of one request in one step
+_MAX_GUESSES = 96  # of all
+_WORTHWHILE = 1.02  # how many times the tokens per second without guesses they must promise
+_RATES = (0.4, 0.6, 0.85, 0.95)  # of guesses that come true after matches of 2, 4, 8 and 16 tokens, before it is known
+_FAST, _SLOW = 1 / 8, 1 / 128  # how much one token changes the rates of its request, and those that new ones begin with
+
+
+class Acceptance:
+    """How often guesses come true, by the length of the match that they follow from."""
+
+    def __init__(self, rates: Sequence[float] = _RATES, pace: float = _SLOW) -> None:
+        self.rates = list(rates)
+        self._pace = pace
+
+    def learn(self, match_length: int, is_right: bool) -> None:
+        kind = _kind(match_length)
+        self.rates[kind] += (is_right - self.rates[kind]) * self._pace
+
+    def chances(self, match_length: int, count: int) -> list[float]:
+        """That the first so many guesses come true: each with all before it."""
+        return list(accumulate((self.rates[_kind(match_length + i)] for i in range(count)), float.__mul__))
+
+
+class Follower:
+    """What is known of one request's text."""
+
+    def __init__(self, request: Request, common: Acceptance) -> None:
+        self._common = common
+        self._own = Acceptance(common.rates, _FAST)
+        self._num_seen = len(request.token_ids)
+        self.lookup = Lookup(request.token_ids)
+
+    def catch_up(self, request: Request) -> None:
+        """Learn from the tokens that have come."""
+        for token_id in request.token_ids[self._num_seen :]:
+            length = self.lookup.match_length
+            is_right = self.lookup.push(token_id)
+            if length:
+                self._own.learn(length, is_right)
+                self._common.learn(length, is_right)
+        self._num_seen = len(request.token_ids)
+
+    def chances(self, count: int) -> list[float]:
+        return self._own.chances(self.lookup.match_length, count) if self.lookup.match_length else []
+
+
+class Speculator:
+    """Gives chunks their drafts. `mode` is auto (where it pays), on (wherever there is a guess) or off."""
+
+    def __init__(self, scheduler: Scheduler, mode: str) -> None:
+        self._scheduler = scheduler
+        self._mode = mode
+        self._acceptance = Acceptance()
+        self._followers: WeakKeyDictionary[Request, Follower] = WeakKeyDictionary()
+        self._costs = StepCosts()
+        self._guessing: list[Chunk] = []  # in this step
+        self.num_drafted = 0  # guesses since the start
+        self.num_accepted = 0
+
+    def draft(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """The chunks of a step with what can be computed along."""
+        certain = self._with_forced(chunks)
+        if self._mode == "off" or any(chunk.end - chunk.start > 1 or not chunk.is_last for chunk in certain):
+            return certain
+        open_chunks = [chunk for chunk in certain if not chunk.draft]
+        counts = self._plan(certain, [chunk.request for chunk in open_chunks])
+        drafted = [self._with_guesses(chunk, counts[chunk.request]) for chunk in certain]
+        self._guessing = [chunk for chunk in drafted if counts[chunk.request]]
+        return drafted
+
+    def learn(self, chunks: Sequence[Chunk], seconds: float) -> None:
+        """The step of these chunks is done, their tokens are known."""
+        self.num_drafted += sum(len(chunk.draft) for chunk in self._guessing)
+        self.num_accepted += sum(chunk.num_accepted for chunk in self._guessing)
+        self._guessing = []
+        if all(chunk.end - chunk.start == 1 for chunk in chunks):
+            self._costs.observe(sum(chunk.stop - chunk.start for chunk in chunks), seconds)
+
+    def _with_forced(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        spare = self._scheduler.max_batch_tokens - sum(chunk.stop - chunk.start for chunk in chunks)
+        extended = []
+        for chunk in chunks:
+            forced = list(chunk.request.forced)[: _room(chunk.request, spare)] if chunk.is_last else []
+            extended.append(self._extended(chunk, forced))
+            spare -= len(extended[-1].draft)
+        return extended
+
+    def _with_guesses(self, chunk: Chunk, count: int) -> Chunk:
+        if not count:
+            return chunk
+        guesses = _possible(chunk.request, self._followers[chunk.request].lookup.guess(count))
+        return self._extended(chunk, guesses)
+
+    def _extended(self, chunk: Chunk, draft: Sequence[int]) -> Chunk:
+        """As much of the draft as there are slots for."""
+        count = self._scheduler.reserve(chunk.request, len(draft)) if draft else 0
+        return chunk._replace(draft=tuple(draft[:count])) if count else chunk
+
+    def _plan(self, chunks: Sequence[Chunk], requests: Iterable[Request]) -> Counter[Request]:
+        """How many guesses each request makes."""
+        num_tokens = sum(chunk.stop - chunk.start for chunk in chunks)
+        spare = min(_MAX_GUESSES, self._scheduler.max_batch_tokens - num_tokens)
+        chances = [
+            (chance, request)
+            for request in requests
+            for chance in self._follower(request).chances(_room(request, min(MAX_DRAFT, spare)))
+        ]
+        surest = sorted(chances, key=lambda pair: -pair[0])[:spare]
+        best = len(surest) if self._mode == "on" else self._best([chance for chance, _ in surest], num_tokens)
+        return Counter(request for _, request in surest[:best])
+
+    def _best(self, chances: Sequence[float], num_tokens: int) -> int:
+        """How many guesses give the most tokens per second. Each of `num_tokens` gives one, guesses as is expected."""
+        expected = accumulate(chances, initial=float(num_tokens))
+        rates = [tokens / self._costs.seconds(num_tokens + i) for i, tokens in enumerate(expected)]
+        best = max(range(len(rates)), key=rates.__getitem__)
+        return best if rates[best] >= _WORTHWHILE * rates[0] else 0
+
+    def _follower(self, request: Request) -> Follower:
+        follower = self._followers.get(request)
+        if follower is None:
+            follower = self._followers[request] = Follower(request, self._acceptance)
+        follower.catch_up(request)
+        return follower
+
+
+def _kind(match_length: int) -> int:
+    """Which of the rates."""
+    return min(max(match_length.bit_length() - 2, 0), len(_RATES) - 1)
+
+
+def _room(request: Request, count: int) -> int:
+    """How many tokens can be of use before the one that is sampled last."""
+    return max(0, min(count, request.max_total_tokens - len(request.token_ids) - 1))
+
+
+def _possible(request: Request, guesses: list[int]) -> list[int]:
+    """Up to where the answer would end, or its grammar forbids to go on."""
+    ends = [i for i, token_id in enumerate(guesses) if token_id in request.end_ids]
+    guesses = guesses[: ends[0]] if ends else guesses
+    if request.matcher is not None and request.is_constrained and guesses:
+        return guesses[: request.matcher.validate_tokens(guesses)]
+    return guesses
