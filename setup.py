@@ -6,6 +6,7 @@ headers, so one wheel serves any torch. Without a C++ compiler the build goes on
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCES = Path("owngpt/kernels/csrc")
+DECLARATIONS = (SOURCES / name for name in ("abi.h", "decoder_abi.h", "kernels.h"))  # as in kernels/library.py
 
 
 class BuildKernels(build_ext):
     """A library without a Python module's entry point."""
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
-        return ["owngpt_kernels"]
+        return ["owngpt_kernels", "owngpt_declarations"]
 
     def build_extension(self, ext: Extension) -> None:
         try:
@@ -34,9 +36,11 @@ kernels = Extension(
     sources=sorted(str(path) for path in SOURCES.glob("*.cpp")),
     depends=sorted(str(path) for path in SOURCES.glob("*.h")),
     language="c++",
+    # What it was built for: library.py refuses a library that is older than the structures it would exchange with it.
+    define_macros=[("DECLARATIONS", f'"{hashlib.sha256(b"".join(p.read_bytes() for p in DECLARATIONS)).hexdigest()}"')],
     # No contraction: a product and a sum are rounded one by one, the same on every instruction set.
     extra_compile_args=[
-        *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"),
+        *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-g0"),
         *("-Wno-psabi", "-Wno-uninitialized", "-Wno-maybe-uninitialized"),
     ],
     extra_link_args=["-fopenmp"],

@@ -7,6 +7,7 @@ best one that this CPU has.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import logging
 import os
 from ctypes import POINTER, c_char_p
@@ -20,6 +21,8 @@ from torch import Tensor
 from owngpt.kernels.abi import Kernels, pointer, weight_of
 from owngpt.kernels.packed import PackedWeight
 
+FOLDER = Path(__file__).parent
+DECLARATIONS = ("abi.h", "decoder_abi.h", "kernels.h")  # of csrc, as in setup.py
 VARIABLE = "OWNGPT_KERNELS"
 ISAS = ("avx512bf16", "avx512", "avx2", "plain")  # best first
 
@@ -28,24 +31,28 @@ logger = logging.getLogger(__name__)
 
 @cache
 def chosen() -> Library | None:
-    """The kernels that this process uses; a log line says which, or why none."""
-    wish = os.environ.get(VARIABLE, "")
+    """The kernels that this process uses."""
+    return choose(os.environ.get(VARIABLE, ""))
+
+
+def choose(wish: str, folder: Path = FOLDER) -> Library | None:
+    """The kernels that `VARIABLE` asks for; a log line says which they are, or why there are none."""
     if wish == "off":
         logger.info("native kernels are switched off (%s=off); PyTorch does their work", VARIABLE)
         return None
-    library = load(wish or None)
+    library = load(wish or None, folder)
     if library is not None:
         logger.info("native kernels: %s", library.isa)
-    elif _open() is None:
+    elif _open(folder) is None:
         logger.info("native kernels are not built (that takes g++ at installation); PyTorch does their work")
     else:
         logger.warning("%s=%s: this CPU has no such kernels; PyTorch does their work", VARIABLE, wish)
     return library
 
 
-def load(isa: str | None = None) -> Library | None:
+def load(isa: str | None = None, folder: Path = FOLDER) -> Library | None:
     """The kernels for one instruction set, by default the best; None where this CPU or this installation has none."""
-    shared = _open()
+    shared = _open(folder)
     table = shared.owngpt_kernels(isa.encode() if isa else None) if shared else None
     return Library(table.contents) if table else None
 
@@ -81,13 +88,25 @@ class Library:
 
 
 @cache
-def _open() -> ctypes.CDLL | None:
-    folder = Path(__file__).parent
-    for suffix in EXTENSION_SUFFIXES:
-        path = folder / f"_native{suffix}"
-        if path.exists():
-            shared = ctypes.CDLL(str(path))
-            shared.owngpt_kernels.argtypes = (c_char_p,)
-            shared.owngpt_kernels.restype = POINTER(Kernels)
-            return shared
-    return None
+def _open(folder: Path) -> ctypes.CDLL | None:
+    """The library, if it was built, and for the structures that abi.py describes."""
+    paths = [folder / f"_native{suffix}" for suffix in EXTENSION_SUFFIXES]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        return None
+    try:
+        shared = ctypes.CDLL(str(path))
+    except OSError as error:
+        logger.warning("%s cannot be loaded: %s", path, error)
+        return None
+    shared.owngpt_declarations.restype = c_char_p
+    if shared.owngpt_declarations().decode() != _declarations(folder):
+        logger.warning("%s is not of its sources; `python setup.py build_ext --inplace` builds it anew", path)
+        return None
+    shared.owngpt_kernels.argtypes = (c_char_p,)
+    shared.owngpt_kernels.restype = POINTER(Kernels)
+    return shared
+
+
+def _declarations(folder: Path) -> str:
+    return hashlib.sha256(b"".join((folder / "csrc" / name).read_bytes() for name in DECLARATIONS)).hexdigest()

@@ -42,3 +42,5 @@ extern "C" const Kernels *owngpt_kernels(const char *isa) {
     if (choice.is_supported && (!isa || !strcmp(isa, choice.kernels->isa))) return choice.kernels;
   return nullptr;
 }
+
+extern "C" const char *owngpt_declarations() { return DECLARATIONS; }

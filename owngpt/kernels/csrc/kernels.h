@@ -23,4 +23,7 @@ struct Kernels {
 // The table of the named instruction set, of the best one for null; null where this CPU or build lacks it.
 __attribute__((visibility("default"))) const Kernels *owngpt_kernels(const char *isa);
 
+// The digest of the declarations that this library was built with; see setup.py.
+__attribute__((visibility("default"))) const char *owngpt_declarations();
+
 }  // extern "C"
