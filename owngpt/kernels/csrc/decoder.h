@@ -341,16 +341,19 @@ struct Forward {
 
   void activate_rows(const Weight &consumer, int64_t count, int64_t size) {
     Range mine = share(count);
+    Rows inner = shaped(b.inner, count, consumer);
     for (int64_t t = mine.begin; t < mine.end; t++) {
       float *row = b.gate_up + t * b.gate_up_width;
       activate(d, row, size);
-      prepare_row(consumer, row, size, b.inner, t);
+      prepare_row(consumer, row, size, inner, t);
     }
   }
 
-  static Rows first(const Rows &rows, int64_t count) {
+  // The room of `rows` for `count` rows as wide as the weight reads them, which may be less than they can be.
+  static Rows shaped(const Rows &rows, int64_t count, const Weight &weight) {
     Rows some = rows;
     some.rows = count;
+    some.k = weight.k;
     return some;
   }
 
@@ -361,7 +364,7 @@ struct Forward {
     meet();
     activate_rows(layer.down, tokens(), d.intermediate);
     meet();
-    project_out(layer.down, b.inner, layer.post_mlp_norm);
+    project_out(layer.down, shaped(b.inner, tokens(), layer.down), layer.post_mlp_norm);
   }
 
 #include "experts.h"

@@ -55,11 +55,11 @@
     Range mine = share(count);
     for (int64_t i = mine.begin; i < mine.end; i++) copy_row(b.hidden, members[i] / k, b.gathered, i, gate_up);
     meet();
-    multiply(gate_up, first(b.gathered, count), b.gate_up, b.gate_up_width, false);
+    multiply(gate_up, shaped(b.gathered, count, gate_up), b.gate_up, b.gate_up_width, false);
     meet();
     activate_rows(down, count, d.expert_size);
     meet();
-    multiply(down, first(b.inner, count), b.y, b.x_width, false);
+    multiply(down, shaped(b.inner, count, down), b.y, b.x_width, false);
     meet();
     for (int64_t i = mine.begin; i < mine.end; i++) {
       float *x = b.x + members[i] / k * b.x_width, *y = b.y + i * b.x_width;
