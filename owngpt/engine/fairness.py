@@ -7,9 +7,9 @@ first, which is read as a whole: so none ends later than side by side, but for o
 (Demers, Keshav, Shenker: Analysis and Simulation of a Fair Queueing Algorithm, 1989; Parekh, Gallager: A Generalized
 Processor Sharing Approach to Flow Control, 1993.)
 
-What happened long ago does not count: a tenant that gets something to read stands at most `reserve` behind or ahead of
-`now`. One that was idle so has a reserve of tokens that are read before those of others, however many wait there
-(Demers' promptness). When there is nothing left to read, all start afresh.
+What happened long ago does not count: a tenant that gets something to read is at most `reserve` ahead of `now`, and at
+most `reserve` behind it, divided by its unread prompts. So one that was idle and asks for little is served before those
+that have a lot waiting (Demers' promptness). When there is nothing left to read, all start afresh.
 """
 
 from __future__ import annotations
@@ -106,8 +106,10 @@ class FairQueue:
                 del self._accounts[request.claim.tenant]
 
     def put_back(self, request: Request) -> None:
-        """It has lost its blocks: it is the first of its tenant's again."""
+        """It has lost its blocks: it is the first of its tenant's again. Who held too much is owed nothing."""
         self.resume(request)
+        account = self._account(request)
+        account.virtual = max(account.virtual, self._now)
         self._count(request, 1)
 
     def resume(self, request: Request) -> None:
@@ -129,6 +131,8 @@ class FairQueue:
         account = self._account(request)
         account.virtual += num_tokens / account.weight
         self._now += num_tokens / self._weight
+        if account.prompts and len(account.prompts) == self._num_prompts and account.weight == self._weight:
+            account.virtual = max(account.virtual, self._now)  # it is alone, so it is owed nothing
 
     def tokens_ahead(self, claim: Claim, num_tokens: int) -> float:
         """How many waiting tokens are read before a new prompt of so many is, at the least. For any thread.
@@ -159,10 +163,9 @@ class FairQueue:
             del tokens[tenant]
 
     def _add(self, account: Account, request: Request) -> None:
-        if not account.prompts:
-            self._settle(account)
         account.prompts[request] = None
         self._num_prompts += 1
+        self._settle(account)
 
     def _discard(self, account: Account, request: Request) -> None:
         if request not in account.prompts:
@@ -174,8 +177,9 @@ class FairQueue:
             self._accounts = {tenant: account for tenant, account in self._accounts.items() if account.num_requests}
 
     def _settle(self, account: Account) -> None:
-        """Between two prompts, forget what lies too far back."""
-        account.virtual = min(max(account.virtual, self._now - self._reserve), self._now + self._reserve)
+        """Before the first prompt is begun, forget what lies too far back."""
+        least = self._now - self._reserve / max(1, len(account.prompts))
+        account.virtual = min(max(account.virtual, least), self._now + self._reserve)
 
 
 class Round:

@@ -28,7 +28,7 @@ from owngpt.engine.request import Request, RequestState
 from owngpt.engine.shares import ranked
 from owngpt.types import Claim, Tier
 
-_RESERVE_STEPS = 8  # full steps of tokens that a tenant has in reserve
+_RESERVE_STEPS = 8  # full steps of tokens that a tenant may be behind
 _MAX_PASSED = 8  # tenants whose prompts are tried in vain in one step
 _STEADY, _SPARE = (Tier.PRIORITY, Tier.DEFAULT), (Tier.FLEX, Tier.BATCH)
 
