@@ -24,7 +24,7 @@ from torch.nn.functional import pad
 
 PANEL = 16
 K_UNIT = 32
-_SLICE = 64 * PANEL  # rows that are converted at a time: a big matrix needs no second full copy
+_SLICE = 8 * PANEL  # rows that are converted at a time: they stay in the cache, and no matrix needs a full copy
 
 
 class Format(IntEnum):
