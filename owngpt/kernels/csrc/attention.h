@@ -23,9 +23,16 @@ struct Bf16 {
   using Two = int32_t;
   INLINE void put(Element *to, f32x16 v) { store_bf16(to, v); }
   INLINE f32x16 get(const Element *from) { return load_bf16(from); }
-  INLINE int at(int lane, int parity) { return 2 * lane + parity; }
   INLINE Two two(const Element *p) { return load_as<int32_t>(p); }
   INLINE f32x16 dot(f32x16 acc, const Element *pairs, Two x) { return dot2(acc, load_as<i32x16>(pairs), x); }
+  // Two coordinates of a key, into a lane of their vector.
+  INLINE void put_two(Element *pairs, int lane, const Element *two) { __builtin_memcpy(pairs + 2 * lane, two, 4); }
+  // 16 coordinates of a value, as the even or the odd ones of their vector.
+  INLINE void put_half(Element *pairs, int parity, const Element *half) {
+    const i32x16 old = load_as<i32x16>(pairs), fresh = load_u16(half);
+    const i32x16 both = parity ? (old & splat(0xffff)) | (fresh << 16) : (old & splat((int32_t)0xffff0000)) | fresh;
+    __builtin_memcpy(pairs, &both, sizeof both);
+  }
 };
 
 // float elements: first the 16 even ones, then the 16 odd ones.
@@ -36,11 +43,15 @@ struct Float32 {
   };
   INLINE void put(Element *to, f32x16 v) { store(to, v); }
   INLINE f32x16 get(const Element *from) { return load(from); }
-  INLINE int at(int lane, int parity) { return 16 * parity + lane; }
   INLINE Two two(const Element *p) { return {p[0], p[1]}; }
   INLINE f32x16 dot(f32x16 acc, const Element *pairs, Two x) {
     return fma(load(pairs + 16), splat(x.odd), fma(load(pairs), splat(x.even), acc));
   }
+  INLINE void put_two(Element *pairs, int lane, const Element *two) {
+    pairs[lane] = two[0];
+    pairs[16 + lane] = two[1];
+  }
+  INLINE void put_half(Element *pairs, int parity, const Element *half) { store(pairs + 16 * parity, load(half)); }
 };
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -88,9 +99,9 @@ void write_kv(typename Kv::Element *kv, const KvLayout &at, int64_t layer, int64
   auto *keys = kv + at.tile(block, layer, head, offset / TILE);
   auto *values = keys + at.tile_elements;
   int lane = offset % TILE;
-  for (int64_t d = 0; d < at.width; d++) keys[d / 2 * 32 + Kv::at(lane, d % 2)] = key[d];
-  auto *row = values + lane / 2 * at.width * 2;
-  for (int64_t d = 0; d < at.width; d++) row[d / 16 * 32 + Kv::at(d % 16, lane % 2)] = value[d];
+  for (int64_t d = 0; d < at.width; d += 2) Kv::put_two(keys + d * TILE, lane, key + d);
+  values += lane / 2 * at.width * 2;
+  for (int64_t d = 0; d < at.width; d += 16) Kv::put_half(values + d * 2, lane % 2, value + d);
 }
 
 // One sequence's part in a step, for one layer and one kv head.
@@ -134,7 +145,7 @@ void score_tiles(const typename Kv::Element *const *tiles, const typename Kv::El
 template <class Kv, int R>
 void score_rows(const typename Kv::Element *const *tiles, int num_tiles, const typename Kv::Element *const *queries,
                 int64_t width, float *scores) {
-  constexpr int N = R >= 8 ? 1 : R >= 4 ? 2 : 4;
+  constexpr int N = R >= 8 ? 2 : 4;
   int n = 0;
   for (; n + N <= num_tiles; n += N) score_tiles<Kv, R, N>(tiles + n, queries, width, scores, n);
   for (; n < num_tiles; n++) score_tiles<Kv, R, 1>(tiles + n, queries, width, scores, n);
@@ -177,39 +188,36 @@ void blend_rows(const typename Kv::Element *const *tiles, int num_tiles, const t
   for (; d < width; d += 16) blend<Kv, R, 1>(tiles, num_tiles, weights, width, d, decay, out);
 }
 
-// The state of one query's softmax.
-struct Softmax {
-  float best, total;
-};
-
-// Scores of one span -> weights; returns by how much what was summed before shrinks.
+// Scores of one span, scaled and masked in place; returns the largest of them and of `best`.
 template <class Kv>
-float weigh(const Sequence<Kv> &sequence, int64_t first_tile, int num_tiles, int64_t position, const float *scores,
-            typename Kv::Element *weights, Softmax &state) {
-  const f32x16 lowest = splat(-INFINITY);
-  int64_t oldest = sequence.window ? position - sequence.window + 1 : 0;
-  f32x16 s[SPAN], best = splat(state.best);
+float mask_scores(const Sequence<Kv> &sequence, int64_t first_tile, int num_tiles, int64_t position, float best,
+                  float *scores) {
+  const int64_t oldest = sequence.window ? position - sequence.window + 1 : 0;
+  f32x16 top = splat(best);
   for (int t = 0; t < num_tiles; t++) {
-    int64_t start = sequence.first_position(first_tile + t);
-    int32_t last = (int32_t)least(position - start, sequence.lanes(first_tile + t) - 1);
-    int32_t first = (int32_t)most(oldest - start, 0);
-    s[t] = load(scores + t * TILE) * splat(sequence.scale);
-    if (first > 0 || last < TILE - 1) s[t] = select(lanes_between(first, last), s[t], lowest);
-    best = max(best, s[t]);
+    const int64_t start = sequence.first_position(first_tile + t);
+    const int64_t last = least(position - start, sequence.lanes(first_tile + t) - 1), first = oldest - start;
+    f32x16 s = load(scores + t * TILE) * splat(sequence.scale);
+    if (first > 0 || last < TILE - 1)
+      s = select(lanes_between((int32_t)most(first, 0), (int32_t)last), s, splat(-INFINITY));
+    store(scores + t * TILE, s);
+    top = max(top, s);
   }
-  float top = max_of(best);
-  f32x16 total = splat(0.0f);
-  for (int t = 0; t < num_tiles; t++) {
-    Kv::put(weights + t * TILE, exp(s[t] - splat(top)));
-    total = total + Kv::get(weights + t * TILE);
-  }
-  float decay = first_lane(exp(splat(state.best - top)));
-  state.total = state.total * decay + sum(total);
-  state.best = top;
-  return decay;
+  return max_of(top);
 }
 
-// Queries `first_row` up to `last_row` of a list, that all belong to one sequence and kv head: query r is at
+// Scores -> weights e^(score - best); returns their sum, as rounded.
+template <class Kv>
+float weigh(const float *scores, int num_tiles, float best, typename Kv::Element *weights) {
+  f32x16 total = splat(0.0f);
+  for (int t = 0; t < num_tiles; t++) {
+    Kv::put(weights + t * TILE, exp(load(scores + t * TILE) - splat(best)));
+    total = total + Kv::get(weights + t * TILE);
+  }
+  return sum(total);
+}
+
+// `rows` queries, at most MAX_ROWS, that all belong to one sequence and kv head: query r is at
 // `positions[r]`, reads `queries[r]` and writes `width` floats to `outs[r]`. `sinks`: one logit per query, or null.
 template <class Kv>
 void attend(const Sequence<Kv> &sequence, int rows, const typename Kv::Element *const *queries,
@@ -218,10 +226,12 @@ void attend(const Sequence<Kv> &sequence, int rows, const typename Kv::Element *
   alignas(64) float out[MAX_ROWS * MAX_HEAD];
   alignas(64) float scores[MAX_ROWS * SPAN * TILE];
   alignas(64) typename Kv::Element weights[MAX_ROWS * SPAN * TILE];
-  float decay[MAX_ROWS];
-  Softmax states[MAX_ROWS];
+  alignas(64) float best[MAX_ROWS], decay[MAX_ROWS], total[MAX_ROWS];
   __builtin_memset(out, 0, rows * width * sizeof(float));
-  for (int r = 0; r < rows; r++) states[r] = sinks ? Softmax{sinks[r], 1.0f} : Softmax{LOWEST, 0.0f};
+  for (int r = 0; r < MAX_ROWS; r++) {
+    best[r] = sinks && r < rows ? sinks[r] : LOWEST;
+    total[r] = sinks ? 1.0f : 0.0f;
+  }
 
   int64_t newest = positions[0], oldest = positions[0];
   for (int r = 1; r < rows; r++) newest = most(newest, positions[r]), oldest = least(oldest, positions[r]);
@@ -232,9 +242,15 @@ void attend(const Sequence<Kv> &sequence, int rows, const typename Kv::Element *
     int num_tiles = (int)least(SPAN, end - span);
     for (int t = 0; t < num_tiles; t++) tiles[t] = sequence.tile(span + t);
     score<Kv>(tiles, num_tiles, queries, rows, width, scores);
+    for (int r = 0; r < rows; r++) {
+      float *row = scores + r * SPAN * TILE;
+      decay[r] = best[r];
+      best[r] = mask_scores(sequence, span, num_tiles, positions[r], best[r], row);
+    }
+    for (int r = 0; r < rows; r += 16) store(decay + r, exp(load(decay + r) - load(best + r)));
     for (int r = 0; r < rows; r++)
-      decay[r] = weigh(sequence, span, num_tiles, positions[r], scores + r * SPAN * TILE, weights + r * SPAN * TILE,
-                       states[r]);
+      total[r] = total[r] * decay[r] +
+                 weigh<Kv>(scores + r * SPAN * TILE, num_tiles, best[r], weights + r * SPAN * TILE);
     int r = 0;
     for (; r + 4 <= rows; r += 4)
       blend_rows<Kv, 4>(tiles, num_tiles, weights + r * SPAN * TILE, width, decay + r, out + r * width);
@@ -243,7 +259,7 @@ void attend(const Sequence<Kv> &sequence, int rows, const typename Kv::Element *
     if (r < rows) blend_rows<Kv, 1>(tiles, num_tiles, weights + r * SPAN * TILE, width, decay + r, out + r * width);
   }
   for (int r = 0; r < rows; r++) {
-    f32x16 inverse = splat(1.0f / states[r].total);
+    f32x16 inverse = splat(1.0f / total[r]);
     for (int64_t d = 0; d < width; d += 16) store(outs[r] + d, load(out + r * width + d) * inverse);
   }
 }

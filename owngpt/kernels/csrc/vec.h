@@ -269,6 +269,21 @@ INLINE auto max_of(const V &v) {
 
 // e^v within 2 units in the last place, 0 and infinity beyond the range, NaN for NaN. The argument is reduced to
 // n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite 1980) and the polynomial is the one of Cephes' expf (Moshier 1989).
+#if defined(ISA_AVX512)
+INLINE f32x16 exp(f32x16 v) {
+  const f32x16 x = max(splat(-110.0f), min(splat(110.0f), v));
+  const f32x16 n = (f32x16)_mm512_roundscale_ps((__m512)(x * splat(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
+  const f32x16 r = fma(n, splat(2.12194440e-4f), fma(n, splat(-0.693359375f), x));
+  f32x16 y = splat(1.9875691500e-4f);
+  y = fma(y, r, splat(1.3981999507e-3f));
+  y = fma(y, r, splat(8.3334519073e-3f));
+  y = fma(y, r, splat(4.1665795894e-2f));
+  y = fma(y, r, splat(1.6666665459e-1f));
+  y = fma(y, r, splat(5.0000001201e-1f));
+  y = fma(y, r * r, r) + splat(1.0f);
+  return (f32x16)_mm512_scalef_ps((__m512)y, (__m512)n);
+}
+#else
 INLINE f32x16 exp(f32x16 v) {
   const f32x16 x = max(splat(-110.0f), min(splat(110.0f), v));
   const i32x16 n = round_to_int(x * splat(1.44269504f));
@@ -285,3 +300,4 @@ INLINE f32x16 exp(f32x16 v) {
   const f32x16 first = from_bits((half + splat(127)) << 23), second = from_bits((n - half + splat(127)) << 23);
   return y * first * second;
 }
+#endif
