@@ -26,8 +26,6 @@ from owngpt.engine.constraints import ConstraintCompiler
 from owngpt.engine.kv_disk import KVDisk
 from owngpt.engine.kv_store import KVStore
 from owngpt.engine.logprobs import Row, rows_of
-from owngpt.engine.kv_disk import KVDisk
-from owngpt.engine.kv_store import KVStore
 from owngpt.engine.memory import plan_kv
 from owngpt.engine.prompt_logprobs import PromptScorer
 from owngpt.engine.request import Request, RequestState, Sample
