@@ -28,6 +28,8 @@ class EngineStats:
     preemptions: int
     steps: int
     step_seconds: float  # total time spent in steps
+    drafted_tokens: int = 0  # tokens that were guessed ahead
+    accepted_tokens: int = 0  # of these, those that came true
 
 
 class EngineClient(Protocol):

@@ -135,7 +135,7 @@ class EngineCore:
         self.scheduler.check_integrity()
 
     def stats(self) -> EngineStats:
-        return self.counters.read(self.scheduler)
+        return self.counters.read(self.scheduler, self.speculator)
 
     def close(self) -> None:
         """Free the KV memory."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from owngpt.engine.client import EngineStats
 from owngpt.engine.scheduler import Scheduler
+from owngpt.engine.speculation import Speculator
 from owngpt.types import TokenEvent
 
 
@@ -25,8 +26,8 @@ class Counters:
             self.prompt_tokens += event.prompt.num_tokens
             self.cached_tokens += event.prompt.num_cached_tokens
 
-    def read(self, scheduler: Scheduler) -> EngineStats:
-        """Counters and, from the scheduler, gauges."""
+    def read(self, scheduler: Scheduler, speculator: Speculator) -> EngineStats:
+        """Counters and gauges."""
         return EngineStats(
             num_running=len(scheduler.running),
             num_waiting=scheduler.num_waiting,
@@ -38,4 +39,6 @@ class Counters:
             preemptions=scheduler.num_preemptions,
             steps=self.steps,
             step_seconds=self.step_seconds,
+            drafted_tokens=speculator.num_drafted,
+            accepted_tokens=speculator.num_accepted,
         )

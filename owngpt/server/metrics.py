@@ -36,6 +36,8 @@ _ENGINE_COUNTERS = {
     "preemptions": ("engine_preemptions", "Choices put back into the queue for lack of blocks"),
     "steps": ("engine_steps", "Steps of the engine"),
     "step_seconds": ("engine_step_seconds", "Time spent in steps"),
+    "drafted_tokens": ("engine_drafted_tokens", "Tokens guessed ahead"),
+    "accepted_tokens": ("engine_accepted_tokens", "Tokens guessed ahead that came true"),
 }
 
 

@@ -39,6 +39,8 @@ class Engine:
             preemptions=1,
             steps=60,
             step_seconds=1.5,
+            drafted_tokens=9,
+            accepted_tokens=8,
         )
 
 
@@ -80,6 +82,8 @@ def test_engines_are_read_at_each_scrape() -> None:
     assert samples["owngpt_engine_waiting", "garlic"] == 2
     assert samples["owngpt_engine_kv_blocks_free", "garlic"] == 40
     assert samples["owngpt_engine_step_seconds_total", "garlic"] == 1.5
+    assert samples["owngpt_engine_drafted_tokens_total", "garlic"] == 9
+    assert samples["owngpt_engine_accepted_tokens_total", "garlic"] == 8
     assert samples["owngpt_engine_preemptions_total", "garlic"] == 1
 
 
