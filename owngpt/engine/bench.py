@@ -47,7 +47,12 @@ class EngineBench:
         if threads is not None:
             torch.set_num_threads(threads)
         model = load_model(model_folder, dtype, random_weights=random_weights)
-        config = EngineConfig(threads=threads, max_running=max_streams, max_batch_tokens=max(512, max_streams + 1))
+        config = EngineConfig(
+            threads=threads,
+            max_running=max_streams,
+            max_batch_tokens=max(512, max_streams + 1),
+            speculation="off",
+        )
         self.dtype = _DTYPES.get(model.dtype, str(model.dtype))
         self._core = EngineCore(model, _tokenizer(model_folder, model), config)
         self._vocab_size = model.config.vocab_size
