@@ -11,9 +11,10 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.backends.cpu import get_cpu_capability
@@ -23,6 +24,7 @@ from owngpt.engine.batch import ForwardBatch, Tail
 from owngpt.engine.client import EngineStats
 from owngpt.engine.commit import commit, finish, join
 from owngpt.engine.constraints import ConstraintCompiler
+from owngpt.engine.deadline import check_deadline, too_late
 from owngpt.engine.kv_disk import KVDisk
 from owngpt.engine.kv_store import KVStore
 from owngpt.engine.logprobs import Row, rows_of
@@ -36,10 +38,11 @@ from owngpt.engine.speculation import Speculator
 from owngpt.engine.stats import Counters
 from owngpt.engine.stream import Admission, Stream
 from owngpt.engine.submission import Submissions
-from owngpt.errors import EngineFailed, ServiceUnavailable
+from owngpt.errors import EngineFailed, RequestError, ServiceUnavailable
+from owngpt.model.packed_model import PackedModel
 from owngpt.model.transformer import Transformer
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent
+from owngpt.types import ANYONE, Claim, Constraint, FinishReason, SamplingParams, TokenEvent
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class EngineCore:
 
     def __init__(
         self,
-        model: Transformer,
+        model: Transformer | PackedModel,
         tokenizer: Tokenizer,
         config: EngineConfig,
         store: KVStore | None = None,
@@ -70,7 +73,13 @@ class EngineCore:
     ) -> None:
         plan = plan_kv(config, model.config.max_position, block_bytes(model, config.block_size))
         self.max_model_len = plan.max_model_len
-        self.scheduler = Scheduler(plan.num_blocks, config.block_size, config.max_batch_tokens, config.max_running)
+        self.scheduler = Scheduler(
+            plan.num_blocks,
+            config.block_size,
+            config.max_batch_tokens,
+            config.max_running,
+            slowdown=config.stream_slowdown,
+        )
         self.runner = make_runner(model, plan.num_blocks, config.block_size)
         self.disk = None if store is None else KVDisk(store, identity, self.scheduler, self.runner)
         self.scheduler.disk = self.disk
@@ -88,7 +97,7 @@ class EngineCore:
 
     @property
     def has_work(self) -> bool:
-        return bool(self.scheduler.running or self.scheduler.waiting)
+        return self.scheduler.has_work
 
     def add(self, request: Request) -> None:
         self.scheduler.add(request)
@@ -112,6 +121,8 @@ class EngineCore:
         self.scheduler.commit(chunks)
         self._settle(outcomes)
         self.speculator.learn(chunks, perf_counter() - begin)
+        self.scheduler.observe(chunks, perf_counter() - begin)
+        self.counters.count_admitted(self.scheduler.take_admitted())
         self.counters.steps += 1
         self.counters.step_seconds += perf_counter() - begin
         if self.disk is not None:
@@ -211,7 +222,7 @@ class ThreadEngine:
 
     def __init__(
         self,
-        model: Transformer,
+        model: Transformer | PackedModel,
         tokenizer: Tokenizer,
         config: EngineConfig,
         *,
@@ -243,7 +254,7 @@ class ThreadEngine:
     @property
     def numerics(self) -> str:
         """Names all arithmetic between token ids in and token ids out: the model's, and that of sampling."""
-        return f"{self._core.runner.numerics}; sampling torch {torch.__version__} {get_cpu_capability()}"
+        return f"{self._core.runner.numerics}; sampling numpy {np.__version__} {get_cpu_capability()}"
 
     @property
     def is_alive(self) -> bool:
@@ -259,12 +270,14 @@ class ThreadEngine:
         constraint: Constraint | None = None,
         namespace: str = "",
         request_id: str = "",
+        claim: Claim = ANYONE,
     ) -> AsyncIterator[AsyncIterator[TokenEvent]]:
         """See `EngineClient.submit`."""
         self._submissions.check(prompt, sampling)
+        check_deadline(self._core.scheduler, claim, len(prompt), monotonic())
         with self._admission.enter(sampling.n) as stream:
             matcher = None if constraint is None else await self._compiler.compile(constraint)
-            requests = self._submissions.requests(prompt, sampling, matcher, namespace, request_id)
+            requests = self._submissions.requests(prompt, sampling, matcher, namespace, request_id, claim)
             self._post(arrivals=[(request, stream) for request in requests])
             try:
                 yield stream.events()
@@ -305,6 +318,7 @@ class ThreadEngine:
             if num_threads is not None:
                 torch.set_num_threads(num_threads)
             while self._take_mail():
+                self._refuse_late()
                 if self._core.has_work:
                     self._step()
                 else:
@@ -331,6 +345,12 @@ class ThreadEngine:
             self._drop(request)
         return not self._is_closing
 
+    def _refuse_late(self) -> None:
+        late = self._core.scheduler.overdue(monotonic())
+        for request in late:
+            self._core.abort(request)
+        self._deliver([(request, too_late()) for request in late])
+
     def _step(self) -> None:
         """One step. If it raises, those that took part fail and the others go on, provided that the books are right."""
         try:
@@ -350,13 +370,13 @@ class ThreadEngine:
         self._streams.update(arrivals)
         self._deliver([(request, EngineFailed(failure)) for request in self._streams])
 
-    def _deliver(self, news: Iterable[tuple[Request, TokenEvent | EngineFailed]]) -> None:
+    def _deliver(self, news: Iterable[tuple[Request, TokenEvent | RequestError]]) -> None:
         """To each event loop in one go."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Stream, TokenEvent | EngineFailed]]] = {}
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Stream, TokenEvent | RequestError]]] = {}
         for request, item in news:
             stream = self._streams[request]
             by_loop.setdefault(stream.loop, []).append((stream, item))
-            if isinstance(item, EngineFailed) or item.finish_reason is not None:
+            if isinstance(item, RequestError) or item.finish_reason is not None:
                 del self._streams[request]
         for loop, items in by_loop.items():
             try:
@@ -371,6 +391,6 @@ class ThreadEngine:
             self._core.abort(request)
 
 
-def _put_all(items: Iterable[tuple[Stream, TokenEvent | EngineFailed]]) -> None:
+def _put_all(items: Iterable[tuple[Stream, TokenEvent | RequestError]]) -> None:
     for stream, item in items:
         stream.put(item)

@@ -24,6 +24,7 @@ from owngpt.types import SamplingParams
 
 _BLOCK = 1024  # tokens whose weights are summed before one is sought among them
 _RARE = np.float32(1e-3)  # of the best token's weight; top_p almost always ends before tokens as rare as this
+_CERTAINLY = np.float32(1.001)  # whatever the order of summation
 _COLDEST = 1e-30  # a temperature that is not 0 as a float32
 _BROKEN = "the model's logits are not finite; the checkpoint may be broken, or too wide for its dtype"
 
@@ -128,19 +129,25 @@ def _smallest_kept(weights_V: Row, params: SamplingParams) -> np.float32:
     """The least weight among the best `top_k` (0: all) that are needed to reach `top_p` of their sum."""
     if params.top_k == 0 and params.top_p >= 1:
         return np.float32(0)
-    top_k = min(params.top_k, len(weights_V)) or len(weights_V)
-    total = weights_V.sum()
-    wanted = np.float32(params.top_p)
-    for least in (_RARE, np.float32(0)):
-        best_K = np.sort(weights_V[weights_V > least])[::-1][:top_k]
-        sums_K = best_K.cumsum()  # one by one, so that they do not depend on how many follow
-        is_enough = len(best_K) == top_k or (top_k == len(weights_V) and sums_K[-1] >= wanted * total)
-        if is_enough:
-            break
-    if top_k < len(weights_V):
-        total = sums_K[-1]
-    num_kept = int(np.count_nonzero(sums_K - best_K < wanted * total))
+    top_p = np.float32(params.top_p)
+    if 0 < params.top_k < len(weights_V):
+        best_K = _descending(np.partition(weights_V, -params.top_k)[-params.top_k :])
+        total = best_K.cumsum()[-1]
+    else:
+        total = weights_V.sum()
+        best_K = _descending(_common(weights_V, top_p * total))
+    num_kept = int(np.count_nonzero(best_K.cumsum() - best_K < top_p * total))
     return best_K[max(num_kept - 1, 0)]  # type: ignore[no-any-return]  # the best token always stays
+
+
+def _common(weights_V: Row, wanted: np.float32) -> Row:
+    """The weights without the rare ones, where these are not needed to reach `wanted`: sorting all takes long."""
+    common_K = weights_V[weights_V > _RARE]
+    return common_K if common_K.sum() > wanted * _CERTAINLY else weights_V
+
+
+def _descending(weights_K: Row) -> Row:
+    return np.sort(weights_K)[::-1]
 
 
 def _is_adjusted(params: SamplingParams) -> bool:
