@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from owngpt import __version__
 from owngpt.config import EngineConfig, Settings
+from owngpt.engine.kv_store import KVStore
 from owngpt.errors import ConfigError
 from owngpt.model.digests import Digests, combined
 from owngpt.server.metrics import PrometheusMetrics
@@ -68,11 +69,11 @@ def load(app: App, progress: Progress | None = None) -> None:
 
 def load_models(settings: Settings, progress: Progress | None = None) -> Models:
     """All models of the settings. Raises `SetupError`s; then none is left running."""
-    with ExitStack() as undo:
+    with ExitStack() as undo, _kv_store(settings) as store:
         loaded: list[ServedModel | ServedEmbedder] = []
         aliases = dict(settings.aliases)
         for source in _sources(settings, progress):
-            model = load_model(source, settings, progress)
+            model = load_model(source, settings, progress, store)
             undo.callback(model.engine.close if isinstance(model, ServedModel) else model.embedder.close)
             loaded.append(model)
             if source.other_name is not None:
@@ -93,10 +94,13 @@ def load_generator(settings: Settings, name: str | None, progress: Progress | No
     if name is not None and name not in named:
         raise ConfigError(f"the model {name!r} is not among those of the settings: {', '.join(named)}")
     chosen = next(iter(named.values())) if name is None else named[name]
-    return load_models(replace(settings, models=(chosen,), aliases={}), progress).generator(None)
+    alone = replace(settings, models=(chosen,), aliases={}, engine=replace(settings.engine, kv_cache_dir=None))
+    return load_models(alone, progress).generator(None)
 
 
-def load_model(source: Source, settings: Settings, progress: Progress | None) -> ServedModel | ServedEmbedder:
+def load_model(
+    source: Source, settings: Settings, progress: Progress | None, store: KVStore | None = None
+) -> ServedModel | ServedEmbedder:
     """A decoder with its engine or an encoder with its thread, as config.json says."""
     from owngpt.model.encoder import is_encoder  # here: `owngpt keys` and the like need no torch
 
@@ -104,11 +108,16 @@ def load_model(source: Source, settings: Settings, progress: Progress | None) ->
     created = int((source.folder / "config.json").stat().st_mtime)
     if is_encoder(source.folder):
         return _embedder(source, tokenizer, created)
-    return _generator(source, tokenizer, created, settings, progress)
+    return _generator(source, tokenizer, created, settings, progress, store)
 
 
 def _generator(
-    source: Source, tokenizer: Tokenizer, created: int, settings: Settings, progress: Progress | None
+    source: Source,
+    tokenizer: Tokenizer,
+    created: int,
+    settings: Settings,
+    progress: Progress | None,
+    store: KVStore | None,
 ) -> ServedModel:
     from owngpt.engine.core import ThreadEngine
     from owngpt.model.weights import DTYPES, load_model
@@ -119,9 +128,16 @@ def _generator(
     digest = background.submit(weights_digest, source.folder, digests)
     background.shutdown(wait=False)
     weights = load_model(source.folder, settings.engine.dtype, progress=report)
-    engine = ThreadEngine(weights, tokenizer, engine_config(settings), keep=chat.family.keep)
     dtype = next(name for name, dtype in DTYPES.items() if dtype is weights.dtype)
     files = SourceDigests(digest.result(), *digests.of([source.folder / "tokenizer.json"]))
+    engine = ThreadEngine(
+        weights,
+        tokenizer,
+        engine_config(settings),
+        keep=chat.family.keep,
+        store=store,
+        identity=f"owngpt {__version__} {files.weights} {dtype}",
+    )
     identity = fingerprint(files, tokenizer, chat, dtype, engine.numerics)
     return ServedModel(source.name, engine, tokenizer, chat, created, identity, sampling)
 
@@ -133,6 +149,16 @@ def engine_config(settings: Settings) -> EngineConfig:
     if settings.engine.kv_memory is not None or len(settings.models) < 2:
         return settings.engine
     return replace(settings.engine, kv_memory=default_kv_memory(len(settings.models)))
+
+
+@contextmanager
+def _kv_store(settings: Settings) -> Iterator[KVStore | None]:
+    """Where prefixes are kept on disk, if they are; the engines that were made with it keep it open."""
+    if settings.engine.kv_cache_dir is None:
+        yield None
+        return
+    with closing(KVStore(settings.engine.kv_cache_dir, settings.engine.kv_cache_size).retain()) as store:
+        yield store
 
 
 def _embedder(source: Source, tokenizer: Tokenizer, created: int) -> ServedEmbedder:

@@ -55,6 +55,8 @@ class EngineConfig:
     max_queue: int = 256  # choices that may wait before 429
     max_model_len: int | None = None  # None: what the checkpoint says, at most what KV memory holds
     prefix_cache: bool = True
+    kv_cache_dir: Path | None = None  # where prefixes outlive the process; None: nowhere
+    kv_cache_size: int = 4096 * MIB  # bytes of that folder, of all models together
     speculation: str = "auto"  # guess tokens ahead: auto (where it pays), on, off; answers are the same
     draft_model: str | None = None  # folder or name of a smaller model with the same tokenizer, which guesses too
     threads: int | None = None  # None: the cores of this machine
@@ -146,6 +148,10 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_text(item) for item in value)
 
 
+def _path(value: Any) -> Path:
+    return Path(_text(str(value))).expanduser()
+
+
 def _aliases(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value.values()):
         raise ValueError('it must map names to names of models; quote names with dots: "gpt-5.2" = "Qwen3-0.6B"')
@@ -169,12 +175,14 @@ _BY_TYPE: dict[Any, Callable[[Any], Any]] = {
     bool: _boolean,
     str: _text,
     str | None: _text,
-    Path: lambda value: Path(_text(str(value))).expanduser(),
+    Path: _path,
+    Path | None: _path,
     tuple[str, ...]: _texts,
 }
 _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "port": lambda value: _whole(value, 0, 65535),
     "kv_memory": parse_bytes,
+    "kv_cache_size": parse_bytes,
     "max_body_bytes": parse_bytes,
     "aliases": _aliases,
     "dtype": _one_of("auto", "fp32", "bf16", float32="fp32", bfloat16="bf16"),

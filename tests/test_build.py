@@ -109,6 +109,24 @@ async def test_a_grammar_makes_sense_of_a_random_model(app: App) -> None:
             assert json.loads(called["arguments"])["city"] in ("Kyoto", "京都")
 
 
+@pytest.mark.anyio
+async def test_a_conversation_outlives_the_server(settings: Settings, tmp_path: Path) -> None:
+    settings = replace(settings, engine=replace(SMALL, kv_cache_dir=tmp_path / "kv"))
+    body = {"model": "tiny-decoder", "max_tokens": 4, "messages": [{"role": "user", "content": "hello " * 10}]}
+    cached = []
+    for _ in range(2):
+        opened = open_app(settings)
+        load(opened.app)
+        with pytest.raises(ConfigError, match="in use"):
+            load_models(settings)
+        async with client_of(opened.app, key=KEY) as client:
+            answer = (await client.post("/v1/chat/completions", json=body)).json()
+        cached.append(answer["usage"]["prompt_tokens_details"]["cached_tokens"])
+        opened.app.close()
+    assert cached[0] == 0
+    assert cached[1] >= 60
+
+
 async def message(client: httpx.AsyncClient, body: dict[str, Any]) -> dict[str, str]:
     """Content and arguments of an answer, whole or put together from a stream."""
     response = await client.post("/v1/chat/completions", json=body)

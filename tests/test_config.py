@@ -69,6 +69,12 @@ def test_the_environment_can_say_everything_but_aliases() -> None:
     assert settings.engine == EngineConfig(kv_memory=512 * 2**20, prefix_cache=False, threads=2)
 
 
+def test_where_prefixes_are_kept_and_how_much_of_it() -> None:
+    settings = Settings.load(env={"OWNGPT_KV_CACHE_DIR": "~/kv"}, overrides={"kv_cache_size": "1g"})
+    assert (settings.engine.kv_cache_dir, settings.engine.kv_cache_size) == (Path.home() / "kv", 2**30)
+    assert EngineConfig().kv_cache_dir is None
+
+
 def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
     file = write(tmp_path, "[server]\nport = 1\n")
     assert Settings.load(env={"OWNGPT_CONFIG": str(file)}).server.port == 1

@@ -29,6 +29,8 @@ from owngpt.config import Settings
 @click.option("--port", metavar="N", help="Port to listen on; 0 is any free one.  [default: 8000]")
 @data_dir_option
 @model_options
+@click.option("--kv-cache-dir", metavar="DIR", help="Keep computed prefixes in this folder across restarts.")
+@click.option("--kv-cache-size", metavar="SIZE", help="How much of it.  [default: 4GiB]")
 @click.option("--speculation", help="Guess tokens ahead: auto (where it pays), on or off.  [default: auto]")
 @click.option("--draft-model", metavar="MODEL", help="A smaller model with the same tokenizer that guesses, too.")
 @click.option("--alias", "alias", multiple=True, metavar="NAME=MODEL", help="Serve MODEL under NAME, too; repeatable.")

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import blake2b
-from time import perf_counter
+from time import perf_counter, sleep
 
 import torch
 
@@ -31,6 +31,8 @@ from owngpt.engine.scheduler import Chunk, Scheduler
 
 _NAME_BYTES = 32
 _MAX_CHAINS = 256  # ended requests whose blocks are still to be saved; beyond it the oldest are given up
+_FLUSH_SECONDS = 5.0  # for what is still to be saved when the engine stops
+_PAUSE = 0.001
 
 
 @dataclass(eq=False, kw_only=True)
@@ -109,9 +111,13 @@ class KVDisk:
             if perf_counter() >= end:
                 break
 
-    def close(self) -> None:
-        """Finish the block that is being written, and let go of the store."""
+    def close(self, seconds: float = _FLUSH_SECONDS) -> None:
+        """Save what is left, for at most so long, and let go of the store."""
         self._reader.close()
+        end = perf_counter() + seconds
+        while self._chains and perf_counter() < end:
+            self.pump(0.0)
+            sleep(_PAUSE if self._writer.is_full else 0.0)
         self._writer.close()
         self._store.close()
 

@@ -35,8 +35,6 @@ def core(
     opened = EngineCore(model or tiny_model(tokenizer.vocab_size), tokenizer, EngineConfig(**values), store, identity)
     try:
         yield opened
-        while opened.is_saving:
-            opened.idle()
         opened.scheduler.check_integrity()
     finally:
         opened.close()
