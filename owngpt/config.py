@@ -53,6 +53,8 @@ class EngineConfig:
     max_batch_tokens: int = 512  # the token budget of one step
     max_running: int = 64  # choices that decode at once
     max_queue: int = 256  # choices that may wait before 429
+    max_wait: float | None = None  # seconds that a request may wait for its first token before 429; None: no limit
+    stream_slowdown: float = 2.5  # how many times as long a step may take that reads prompts beside running streams
     max_model_len: int | None = None  # None: what the checkpoint says, at most what KV memory holds
     prefix_cache: bool = True
     kv_cache_dir: Path | None = None  # where prefixes outlive the process; None: nowhere
@@ -127,6 +129,16 @@ def _seconds(value: Any) -> float:
     return seconds
 
 
+def _factor(value: Any) -> float:
+    try:
+        factor = float(value)
+    except (TypeError, ValueError):
+        factor = math.nan
+    if not factor > 1:
+        raise ValueError("it must be a number above 1; inf is no limit")
+    return factor
+
+
 def _boolean(value: Any) -> bool:
     if str(value).lower() not in _BOOLEANS:
         raise ValueError("it must be true or false")
@@ -173,6 +185,7 @@ _BY_TYPE: dict[Any, Callable[[Any], Any]] = {
     int | None: _whole,
     float: _seconds,
     bool: _boolean,
+    float | None: _seconds,
     str: _text,
     str | None: _text,
     Path: _path,
@@ -185,6 +198,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "kv_cache_size": parse_bytes,
     "max_body_bytes": parse_bytes,
     "aliases": _aliases,
+    "stream_slowdown": _factor,
     "dtype": _one_of("auto", "fp32", "bf16", float32="fp32", bfloat16="bf16"),
     "store": _one_of("all", "asked", "never"),
     "speculation": _one_of("auto", "on", "off", true="on", false="off"),

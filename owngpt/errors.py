@@ -13,6 +13,7 @@
     │   ├── PayloadTooLarge         413 invalid_request_error
     │   ├── HeadTooLarge            431 invalid_request_error
     │   ├── Overloaded              429 rate_limit_exceeded, with Retry-After
+    │   │   └── ResourceUnavailable 429 resource_unavailable: not within the time that it has
     │   ├── ServiceUnavailable      503 server_error: starting or draining
     │   └── EngineFailed            500 server_error: the engine could not finish this request
     └── SetupError                  what the operator's machine lacks: the command line prints it and exits 2
@@ -129,6 +130,12 @@ class Overloaded(RequestError):
     @property
     def headers(self) -> dict[str, str]:
         return {"retry-after": str(max(1, round(self.retry_after)))}
+
+
+class ResourceUnavailable(Overloaded):
+    """There is no capacity for this request in time, or for work that only takes what is spare."""
+
+    default_code = "resource_unavailable"
 
 
 class ServiceUnavailable(RequestError):

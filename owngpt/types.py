@@ -50,6 +50,9 @@ class Claim:
     deadline: float | None = None  # of the first token, on the clock of `time.monotonic`
 
 
+ANYONE = Claim()
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """A function (or custom tool) that the model asks the caller to run. `arguments` is text as generated."""

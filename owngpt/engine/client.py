@@ -6,12 +6,20 @@ upstream that speaks the OpenAI API. The service cannot tell which; tests put a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
-from owngpt.types import Constraint, SamplingParams, TokenEvent
+from owngpt.types import ANYONE, Claim, Constraint, SamplingParams, TokenEvent
+
+
+class TierStats(NamedTuple):
+    """Of one tier."""
+
+    num_waiting: int
+    num_admitted: int  # counters since the start
+    wait_seconds: float  # from arrival to admission, of all that were admitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class EngineStats:
     step_seconds: float  # total time spent in steps
     drafted_tokens: int = 0  # tokens that were guessed ahead
     accepted_tokens: int = 0  # of these, those that came true
+    tiers: Mapping[str, TierStats] = field(default_factory=dict)  # by label
 
 
 class EngineClient(Protocol):
@@ -53,14 +62,16 @@ class EngineClient(Protocol):
         constraint: Constraint | None = None,
         namespace: str = "",
         request_id: str = "",
+        claim: Claim = ANYONE,
     ) -> AbstractAsyncContextManager[AsyncIterator[TokenEvent]]:
         """Start a generation of `sampling.n` choices; leaving the context aborts what still runs.
 
         `namespace` is opaque: prefix-cache blocks are shared only inside it. On entering, raises
-        `InvalidRequest` (prompt too long for the context or the KV memory, constraint that cannot be enforced) and
-        `Overloaded` (the bounded queue is full). The iterator ends after each choice has had its `finish_reason`;
-        if the engine dies, it raises `EngineFailed`. End tokens and stop tokens end a choice and are not delivered,
-        so they are not counted either.
+        `InvalidRequest` (prompt too long for the context or the KV memory, constraint that cannot be enforced),
+        `Overloaded` (the bounded queue is full) and `ResourceUnavailable` (the claim's deadline cannot be met; it comes
+        from the iterator if that turns out while the request waits). The iterator ends after each choice has had its
+        `finish_reason`; if the engine dies, it raises `EngineFailed`. End tokens and stop tokens end a choice and are
+        not delivered, so they are not counted either.
         """
         ...
 

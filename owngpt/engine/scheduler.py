@@ -81,6 +81,7 @@ class Scheduler:
         self.disk = disk
         self.pace = Pace(slowdown)
         self.drain_rate = DrainRate()
+        self._admitted: list[Request] = []
         self._frontier = Frontier()
         self._mortal: dict[Request, None] = {}  # with a deadline, and never admitted yet
         self._num_changes = 0  # to the number of blocks that are held
@@ -175,6 +176,11 @@ class Scheduler:
             return None
         ahead = self.queues[claim.tier].tokens_ahead(claim, num_tokens)
         return (ahead + sum(self.queues[tier].num_waiting_tokens for tier in Tier if tier < claim.tier)) / rate
+
+    def take_admitted(self) -> list[Request]:
+        """Those that were admitted for the first time since this was last asked."""
+        admitted, self._admitted = self._admitted, []
+        return admitted
 
     def overdue(self, now: float) -> list[Request]:
         """Requests that were never admitted, and whose deadline is past."""
@@ -331,6 +337,7 @@ class Scheduler:
         self._frontier.move(request, self._next_block(request))
         if request.num_cached_tokens is None:
             request.num_cached_tokens = request.num_computed_tokens
+            self._admitted.append(request)
         if self.disk is not None and request.namespace is not None:
             self.disk.restore(request)
 

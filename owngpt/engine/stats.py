@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from time import monotonic
 
-from owngpt.engine.client import EngineStats
+from owngpt.engine.client import EngineStats, TierStats
+from owngpt.engine.request import Request
 from owngpt.engine.scheduler import Scheduler
 from owngpt.engine.speculation import Speculator
-from owngpt.types import TokenEvent
+from owngpt.types import Tier, TokenEvent
 
 
 @dataclass
@@ -19,6 +22,14 @@ class Counters:
     generated_tokens: int = 0
     steps: int = 0
     step_seconds: float = 0.0
+    admitted: dict[Tier, int] = field(default_factory=lambda: dict.fromkeys(Tier, 0))
+    wait_seconds: dict[Tier, float] = field(default_factory=lambda: dict.fromkeys(Tier, 0.0))
+
+    def count_admitted(self, requests: Iterable[Request]) -> None:
+        """These wait no more."""
+        for request in requests:
+            self.admitted[request.claim.tier] += 1
+            self.wait_seconds[request.claim.tier] += monotonic() - request.arrival
 
     def count(self, event: TokenEvent) -> None:
         self.generated_tokens += len(event.token_ids)
@@ -39,6 +50,10 @@ class Counters:
             preemptions=scheduler.num_preemptions,
             steps=self.steps,
             step_seconds=self.step_seconds,
+            tiers={
+                tier.label: TierStats(scheduler.queues[tier].num_waiting, self.admitted[tier], self.wait_seconds[tier])
+                for tier in Tier
+            },
             drafted_tokens=speculator.num_drafted,
             accepted_tokens=speculator.num_accepted,
         )

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from owngpt.errors import EngineFailed, Overloaded, ServiceUnavailable
+from owngpt.errors import Overloaded, RequestError, ServiceUnavailable
 from owngpt.types import TokenEvent
 
 _MAX_RETRY_AFTER = 60.0
@@ -21,22 +21,22 @@ class Stream:
         self.loop = asyncio.get_running_loop()
         self.num_open = num_choices
         self._admission = admission
-        self._items: asyncio.Queue[TokenEvent | EngineFailed] = asyncio.Queue()
+        self._items: asyncio.Queue[TokenEvent | RequestError] = asyncio.Queue()
 
-    def put(self, item: TokenEvent | EngineFailed) -> None:
+    def put(self, item: TokenEvent | RequestError) -> None:
         """An event; or the failure of one choice, which ends the stream. Nobody reads what comes after the end."""
         if not self.num_open:
             return
-        if isinstance(item, EngineFailed) or item.finish_reason is not None:
+        if isinstance(item, RequestError) or item.finish_reason is not None:
             self.num_open -= 1
             self._admission.leave(1)
         self._items.put_nowait(item)
 
     async def events(self) -> AsyncIterator[TokenEvent]:
-        """Until every choice has ended. Raises `EngineFailed`."""
+        """Until every choice has ended. Raises what was put as a failure."""
         while self.num_open or not self._items.empty():
             item = await self._items.get()
-            if isinstance(item, EngineFailed):
+            if isinstance(item, RequestError):
                 raise item
             yield item
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import monotonic
 
 import llguidance
 
@@ -13,7 +14,7 @@ from owngpt.engine.thinking import ThinkingState
 from owngpt.errors import InvalidRequest
 from owngpt.text.detokenize import Detokenizer
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import SamplingParams
+from owngpt.types import ANYONE, Claim, SamplingParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,9 @@ class Submissions:
         matcher: llguidance.LLMatcher | None,
         namespace: str,
         request_id: str,
+        claim: Claim = ANYONE,
     ) -> list[Request]:
-        """One per choice, each with a copy of the matcher."""
+        """One per choice, each with a copy of the matcher. The first one answers for the deadline of all."""
         seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
         most = self.max_model_len if sampling.max_tokens is None else len(prompt) + sampling.max_tokens
         return [
@@ -62,6 +64,8 @@ class Submissions:
                 end_ids=self._end_ids(sampling),
                 matcher=None if matcher is None else matcher.deep_copy(),
                 thinking=ThinkingState.of(sampling.thinking),
+                claim=claim if index == 0 else replace(claim, deadline=None),
+                arrival=monotonic(),
             )
             for index in range(sampling.n)
         ]
