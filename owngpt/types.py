@@ -153,11 +153,14 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a request cost. Cached tokens are a part of the prompt's, reasoning tokens of the completion's."""
+    """Tokens that a request cost. Cached tokens, and those that were written to the cache for others to find, are a part
+    of the prompt's; reasoning tokens are a part of the completion's.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     reasoning_tokens: int = 0
 
     @property
@@ -169,6 +172,7 @@ class Usage:
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
         )
 
@@ -179,6 +183,7 @@ class PromptInfo:
 
     num_tokens: int
     num_cached_tokens: int
+    num_written_tokens: int = 0  # computed, and shared from now on
     logprobs: tuple[TokenLogprob | None, ...] | None = None  # one per prompt token; the first is None
 
 

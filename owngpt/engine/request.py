@@ -65,6 +65,7 @@ class Request:
     num_published_blocks: int = 0  # of block_table, known to the prefix cache
     node: Parent = ""  # of the last of them
     num_cached_tokens: int | None = None  # of the prompt, when it was first admitted
+    num_shared_tokens: int = 0  # of the prompt, in blocks that others can find once they are computed
     restoration: object | None = None  # what brings more of its prefix from disk; until then nothing of it is computed
     block_names: list[bytes] = field(default_factory=list)  # on disk, of its first blocks; as far as they were needed
     is_durable: bool = True  # its blocks may be written to disk
@@ -99,7 +100,9 @@ class Request:
     @property
     def prompt_info(self) -> PromptInfo:
         logprobs = None if self.sampling.prompt_logprobs is None else tuple(self.prompt_logprobs)
-        return PromptInfo(self.num_prompt_tokens, self.num_cached_tokens or 0, logprobs)
+        num_cached_tokens = self.num_cached_tokens or 0
+        num_written_tokens = max(0, self.num_shared_tokens - num_cached_tokens)
+        return PromptInfo(self.num_prompt_tokens, num_cached_tokens, num_written_tokens, logprobs)
 
     @property
     def is_constrained(self) -> bool:

@@ -337,6 +337,8 @@ class Scheduler:
         self._frontier.move(request, self._next_block(request))
         if request.num_cached_tokens is None:
             request.num_cached_tokens = request.num_computed_tokens
+            is_shared = request.namespace is not None
+            request.num_shared_tokens = request.num_prompt_tokens // self.block_size * self.block_size * is_shared
             self._admitted.append(request)
         if self.disk is not None and request.namespace is not None:
             self.disk.restore(request)

@@ -60,6 +60,7 @@ class PrometheusMetrics:
         )
         self._prompt = self._counter("prompt_tokens", "Tokens read", "model")
         self._cached = self._counter("cached_tokens", "Prompt tokens found in the prefix cache", "model")
+        self._written = self._counter("cache_write_tokens", "Prompt tokens written to the prefix cache", "model")
         self._completion = self._counter("completion_tokens", "Tokens generated", "model")
         self._reasoning = self._counter("reasoning_tokens", "Generated tokens that were thinking", "model")
 
@@ -72,6 +73,7 @@ class PrometheusMetrics:
         self._seconds(record.operation, record.model).observe(record.seconds)
         self._prompt(record.model).inc(record.usage.prompt_tokens)
         self._cached(record.model).inc(record.usage.cached_tokens)
+        self._written(record.model).inc(record.usage.cache_write_tokens)
         self._completion(record.model).inc(record.usage.completion_tokens)
         self._reasoning(record.model).inc(record.usage.reasoning_tokens)
         if record.first_token_seconds is not None:

@@ -39,7 +39,11 @@ class Ticket:
         """Add an event's tokens. A prompt is counted once, however many choices it has."""
         if event.prompt is not None and event.index % self._num_choices == 0:
             info = event.prompt
-            self.usage += Usage(prompt_tokens=info.num_tokens, cached_tokens=info.num_cached_tokens)
+            self.usage += Usage(
+                prompt_tokens=info.num_tokens,
+                cached_tokens=info.num_cached_tokens,
+                cache_write_tokens=info.num_written_tokens,
+            )
         if num_tokens := len(event.token_ids):
             self._first_token = self._first_token or time.monotonic()
             reasoning = num_tokens if event.is_thinking else 0

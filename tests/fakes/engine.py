@@ -156,7 +156,7 @@ class FakeEngine:
         logprobs = None
         if asked is not None:
             logprobs = tuple(self._logprob(i, asked) if n else None for n, i in enumerate(submission.prompt))
-        return PromptInfo(len(submission.prompt), 0, logprobs)
+        return PromptInfo(len(submission.prompt), 0, logprobs=logprobs)
 
     def _logprobs(self, token_id: int, top: int | None) -> tuple[TokenLogprob, ...] | None:
         return None if top is None else (self._logprob(token_id, top),)

@@ -52,7 +52,7 @@ def test_a_request_is_counted() -> None:
     metrics = PrometheusMetrics()
     metrics.request_started("chat", "garlic")
     assert read(metrics)["owngpt_requests_running", "garlic", "chat"] == 1
-    usage = Usage(prompt_tokens=100, completion_tokens=11, cached_tokens=64, reasoning_tokens=5)
+    usage = Usage(prompt_tokens=100, completion_tokens=11, cached_tokens=64, cache_write_tokens=32, reasoning_tokens=5)
     metrics.request_finished(RequestRecord("chat", "garlic", "stop", usage, seconds=1.2, first_token_seconds=0.2))
     samples = read(metrics)
     assert samples["owngpt_requests_running", "garlic", "chat"] == 0
@@ -61,9 +61,10 @@ def test_a_request_is_counted() -> None:
     assert samples["owngpt_time_to_first_token_seconds_sum", "garlic"] == 0.2
     assert samples["owngpt_inter_token_seconds_sum", "garlic"] == pytest.approx(0.1)
     tokens = [
-        samples[f"owngpt_{kind}_tokens_total", "garlic"] for kind in ("prompt", "cached", "completion", "reasoning")
+        samples[f"owngpt_{kind}_tokens_total", "garlic"]
+        for kind in ("prompt", "cached", "cache_write", "completion", "reasoning")
     ]
-    assert tokens == [100, 64, 11, 5]
+    assert tokens == [100, 64, 32, 11, 5]
 
 
 def test_a_request_without_tokens_has_no_token_times() -> None:

@@ -84,10 +84,12 @@ def test_a_prompt_is_counted_once_and_each_choice_pays_for_its_tokens() -> None:
     recorder = Recorder()
     with Limits(8, recorder).admit("chat", "m", 2) as ticket:
         for index in range(4):  # two prompts, two choices each
-            ticket.count(TokenEvent(index, (7, 8), prompt=PromptInfo(10, 3), is_thinking=True))
+            ticket.count(TokenEvent(index, (7, 8), prompt=PromptInfo(10, 3, 6), is_thinking=True))
             ticket.count(TokenEvent(index, (9,), finish_reason=FinishReason.LENGTH))
     [record] = recorder.records
-    assert record.usage == Usage(prompt_tokens=20, completion_tokens=12, cached_tokens=6, reasoning_tokens=8)
+    assert record.usage == Usage(
+        prompt_tokens=20, completion_tokens=12, cached_tokens=6, cache_write_tokens=12, reasoning_tokens=8
+    )
     assert record.outcome == "length"
     assert record.first_token_seconds is not None
     assert record.first_token_seconds <= record.seconds
