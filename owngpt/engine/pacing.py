@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_MIN_TOKENS = 16  # of prompts in a step: they move on, however slow the machine is
+_MIN_TOKENS = 8  # of prompts in a step: they move on, however slow the machine is
 _QUIET_SHARE, _TOKEN_SHARE = 0.1, 0.3  # of a new measurement in its average
 _MEMORY_SECONDS = 30.0
 _LEARNING_SECONDS = 1.0

@@ -34,7 +34,7 @@ from owngpt.store.keys import Keys
 from owngpt.text.chat import ChatRenderer
 from owngpt.text.detokenize import Detokenizer
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import Constraint, FinishReason, PromptInfo, SamplingParams, TokenEvent, TokenLogprob
+from owngpt.types import ANYONE, Claim, Constraint, FinishReason, PromptInfo, SamplingParams, TokenEvent, TokenLogprob
 from tests.fakes.text import byte_tokenizer
 
 KEY = "sk-own-test-key-0123456789"
@@ -56,6 +56,7 @@ class Submission:
     constraint: Constraint | None = None
     namespace: str = ""
     request_id: str = ""
+    claim: Claim = ANYONE
     choice: int = 0
 
 
@@ -90,10 +91,11 @@ class FakeEngine:
         constraint: Constraint | None = None,
         namespace: str = "",
         request_id: str = "",
+        claim: Claim = ANYONE,
     ) -> AsyncIterator[AsyncIterator[TokenEvent]]:
         if self.refusal is not None:
             raise self.refusal
-        submission = Submission(list(prompt), sampling, constraint, namespace, request_id)
+        submission = Submission(list(prompt), sampling, constraint, namespace, request_id, claim)
         self.submissions.append(submission)
         self.num_running += 1
         progress = Progress(sampling.n)
