@@ -19,8 +19,8 @@ from benchmarks.machine import keep
 from owngpt.model.bundled import garlic_folder
 
 HEADER = (
-    "| weights | circumstances | prompts | tokens | log-probabilities | from cache | preempted | guessed "
-    "| differing tokens | differing log-probabilities |\n|---|---|---|---|---|---|---|---|---|---|"
+    "| weights | circumstances | prompts | tokens | log-probabilities | from cache | from disk | preempted | guessed "
+    "| differing tokens | differing log-probabilities |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 

@@ -86,6 +86,6 @@ def test_a_difference_is_counted() -> None:
     one, other = Choice([1, 2], [b"a", b"b"], "x", "stop"), Choice([1, 3, 4], [b"a", b"c"], "x", "stop")
     assert differences([[one], [one]], [[one], [other]]) == Difference([1], 2, 1)
     assert differences([[one]], [[replace(one, finish_reason="length")]]) == Difference([0], 0, 0)
-    counts = {"cached": 5, "preempted": 6, "guessed": 7}
+    counts = {"cached": 5, "restored": 0, "preempted": 6, "guessed": 7}
     line = row("int8", SETUPS[0], Run([[one]], counts), Run([[other]], counts))
-    assert line == "| int8 | in company | 1 | 3 | 2 | 5 | 6 | 7 | 2 | 1 |"
+    assert line == "| int8 | in company | 1 | 3 | 2 | 5 | 0 | 6 | 7 | 2 | 1 |"
