@@ -25,6 +25,7 @@ from owngpt.engine.client import EngineStats
 from owngpt.engine.commit import commit, finish, join
 from owngpt.engine.constraints import ConstraintCompiler
 from owngpt.engine.deadline import check_deadline, too_late
+from owngpt.engine.draft_model import DraftModel, PairedRunner
 from owngpt.engine.kv_disk import KVDisk
 from owngpt.engine.kv_store import KVStore
 from owngpt.engine.logprobs import Row, rows_of
@@ -60,7 +61,8 @@ class Outcome(NamedTuple):
 class EngineCore:
     """Used by one thread at a time. Raises `ConfigError` where the KV memory holds no block.
 
-    With a `store`, prefixes outlive their blocks there; `identity` names the weights they follow from.
+    With a `store`, prefixes outlive their blocks there; `identity` names the weights they follow from. A `draft`
+    model has the same tokens and guesses; KV memory is divided between the two.
     """
 
     def __init__(
@@ -70,8 +72,11 @@ class EngineCore:
         config: EngineConfig,
         store: KVStore | None = None,
         identity: str = "",
+        draft: Transformer | PackedModel | None = None,
     ) -> None:
-        plan = plan_kv(config, model.config.max_position, block_bytes(model, config.block_size))
+        models = [model] if draft is None else [model, draft]
+        num_bytes = sum(block_bytes(each, config.block_size) for each in models)
+        plan = plan_kv(config, model.config.max_position, num_bytes)
         self.max_model_len = plan.max_model_len
         self.scheduler = Scheduler(
             plan.num_blocks,
@@ -80,11 +85,13 @@ class EngineCore:
             config.max_running,
             slowdown=config.stream_slowdown,
         )
-        self.runner = make_runner(model, plan.num_blocks, config.block_size)
+        runners = [make_runner(each, plan.num_blocks, config.block_size) for each in models]
+        self.runner = runners[0] if draft is None else PairedRunner(*runners)
         self.disk = None if store is None else KVDisk(store, identity, self.scheduler, self.runner)
         self.scheduler.disk = self.disk
         self.sampler = Sampler(tokenizer)
-        self.speculator = Speculator(self.scheduler, _speculation(config, self.runner))
+        guessing = None if draft is None else DraftModel(runners[1], tokenizer.vocab_size, config.block_size)
+        self.speculator = Speculator(self.scheduler, _speculation(config, self.runner), guessing)
         self.prompt_scorer = PromptScorer(tokenizer, self.runner.logits)
         self.counters = Counters()
         logger.info(
@@ -118,6 +125,7 @@ class EngineCore:
         hidden_TE = self.runner.forward(batch)
         self.prompt_scorer.read(chunks, hidden_TE)
         outcomes = self._take(batch.tails, self._logits(batch, hidden_TE))
+        self.speculator.keep_up(chunks)
         self.scheduler.commit(chunks)
         self._settle(outcomes)
         self.speculator.learn(chunks, perf_counter() - begin)
@@ -216,8 +224,8 @@ def _speculation(config: EngineConfig, runner: ModelRunner) -> str:
 class ThreadEngine:
     """An `EngineClient` whose compute is a thread of this process. Use it from one event loop.
 
-    `keep` are special tokens that stay in the text (a family's tool-call marks). For `store` and `identity` see
-    `EngineCore`; it is closed with the engine.
+    `keep` are special tokens that stay in the text (a family's tool-call marks). For `store`, which is closed
+    with the engine, `identity` and `draft` see `EngineCore`.
     """
 
     def __init__(
@@ -229,8 +237,9 @@ class ThreadEngine:
         keep: frozenset[int] = frozenset(),
         store: KVStore | None = None,
         identity: str = "",
+        draft: Transformer | PackedModel | None = None,
     ) -> None:
-        self._core = EngineCore(model, tokenizer, config, store, identity)
+        self._core = EngineCore(model, tokenizer, config, store, identity, draft)
         vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
         self._submissions = Submissions(
             tokenizer, keep, self._core.max_model_len, config.max_queue, config.prefix_cache, vocab_size

@@ -21,6 +21,11 @@ class StepCosts:
         self._sizes: list[int] = []  # in order, with their seconds
         self._seconds: list[float] = []
 
+    @property
+    def is_known(self) -> bool:
+        """Whether any step was observed."""
+        return bool(self._sizes)
+
     def observe(self, num_tokens: int, seconds: float) -> None:
         """A step has been made."""
         self._num_steps += 1

@@ -131,6 +131,10 @@ class Tokenizer:
         """The id of a token by its name in the vocabulary."""
         return self._backend.token_to_id(token)
 
+    def has_tokens_of(self, other: Tokenizer) -> bool:
+        """Whether the ids stand for the same tokens."""
+        return self._tokens == other._tokens
+
     @property
     def special_tokens(self) -> frozenset[str]:
         """The texts of the special tokens."""
