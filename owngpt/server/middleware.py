@@ -24,6 +24,7 @@ EXPOSED_HEADERS = (
     "openai-version",
     "retry-after",
     "x-owngpt-ignored",
+    "x-owngpt-receipt",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
