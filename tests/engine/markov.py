@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,8 @@ class MarkovRunner:
 def markov_core(tokenizer: Tokenizer, *, mode: str, whim: float = _WHIM, **config: object) -> EngineCore:
     """An engine around it."""
     settings = EngineConfig(**({"kv_memory": 2**20, "block_size": 4, "max_batch_tokens": 64} | config))  # type: ignore[arg-type]
-    core = EngineCore(ScriptedModel("x", tokenizer.vocab_size), tokenizer, settings)
+    model: Any = ScriptedModel("x", tokenizer.vocab_size)
+    core = EngineCore(model, tokenizer, settings)
     core.runner = MarkovRunner(tokenizer.vocab_size, core.scheduler.pool.num_blocks, settings.block_size, whim)
     core.prompt_scorer = PromptScorer(tokenizer, core.runner.logits)
     core.speculator = Speculator(core.scheduler, mode)

@@ -50,7 +50,8 @@ def test_answers_are_the_same(tokenizer: Tokenizer, kind: str, mode: str) -> Non
 def test_a_model_that_says_the_same_is_right_each_time_also_where_tokens_are_drawn(tokenizer: Tokenizer) -> None:
     core = paired_core(tokenizer, whim=NOVEL, of_answer=NOVEL)
     prompt = list(range(100, 200))
-    for sampling in ({"temperature": 0.0}, {"temperature": 1.0, "top_p": 0.95}):
+    kinds: list[dict[str, Any]] = [{"temperature": 0.0}, {"temperature": 1.0, "top_p": 0.95}]
+    for sampling in kinds:
         run(core, requests_of(core, tokenizer, prompt, max_tokens=100, ignore_eos=True, **sampling))
     stats = core.stats()
     assert stats.drafted_tokens > 100
@@ -93,7 +94,7 @@ def test_the_distribution_is_that_of_the_model_that_answers(tokenizer: Tokenizer
     """
     drawn = []
     for core in (markov_core(tokenizer, mode="off"), paired_core(tokenizer, whim=2.0)):
-        asked = {"temperature": 0.7, "top_k": 6, "max_tokens": 4, "ignore_eos": True, "seed": 3}
+        asked: dict[str, Any] = {"temperature": 0.7, "top_k": 6, "max_tokens": 4, "ignore_eos": True, "seed": 3}
         found = [
             answers(core, requests_of(core, tokenizer, b"once upon", **asked | {"n": 32, "seed": seed}))
             for seed in range(12)
