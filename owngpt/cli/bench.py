@@ -18,7 +18,7 @@ def bench() -> None:
 @bench.command()
 @click.option("--model", required=True, metavar="DIR", help="A model's folder, or ORG/NAME.")
 @click.option("--random-weights", is_flag=True, help="Only config.json is needed; the weights are made up.")
-@click.option("--dtype", default="auto", show_default=True, help="auto, fp32 or bf16.")
+@click.option("--dtype", default="auto", show_default=True, help="auto, fp32, bf16, int8 or int4.")
 @click.option("--prompt", default=512, show_default=True, type=click.IntRange(min=1), help="Tokens of the prefill.")
 @click.option("--context", default=128, show_default=True, type=click.IntRange(min=1), help="Tokens before decoding.")
 @click.option("--streams", default="1,4,8,16", show_default=True, help="How many sequences decode at once.")

@@ -20,16 +20,16 @@ import torch
 
 from owngpt.config import EngineConfig
 from owngpt.engine.core import EngineCore
+from owngpt.engine.precision import dtype_here
 from owngpt.engine.request import Request
-from owngpt.model.transformer import Transformer
-from owngpt.model.weights import load_model
+from owngpt.model.config import ModelConfig
+from owngpt.model.load import load_decoder
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import SamplingParams
 
 _STEPS = 32
 _MIN_STEPS = 5
 _SECONDS = 8.0  # for each number of streams
-_DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
 class EngineBench:
@@ -46,15 +46,15 @@ class EngineBench:
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        model = load_model(model_folder, dtype, random_weights=random_weights)
+        self.dtype, _ = dtype_here(model_folder, dtype, random_weights=random_weights)
+        model = load_decoder(model_folder, self.dtype, random_weights=random_weights)
         config = EngineConfig(
             threads=threads,
             max_running=max_streams,
             max_batch_tokens=max(512, max_streams + 1),
             speculation="off",
         )
-        self.dtype = _DTYPES.get(model.dtype, str(model.dtype))
-        self._core = EngineCore(model, _tokenizer(model_folder, model), config)
+        self._core = EngineCore(model, _tokenizer(model_folder, model.config), config)
         self._vocab_size = model.config.vocab_size
         self._number = itertools.count()
 
@@ -153,11 +153,11 @@ def _decode(engine: EngineBench, number: int, context: int) -> dict[str, float]:
     return {"best_ms": min(times) * 1e3, "median_ms": median * 1e3, "tok_s": number / median}
 
 
-def _tokenizer(model_folder: Path, model: Transformer) -> Tokenizer:
+def _tokenizer(model_folder: Path, config: ModelConfig) -> Tokenizer:
     """The checkpoint's own, or one that only knows how many tokens there are: random weights need config.json only."""
     if (model_folder / "tokenizer.json").exists():
         return Tokenizer.load(model_folder)
-    vocab = {f"<t{number}>": number for number in range(model.config.vocab_size)}
+    vocab = {f"<t{number}>": number for number in range(config.vocab_size)}
     return Tokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel(vocab, unk_token="<t0>")))
 
 

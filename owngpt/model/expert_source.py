@@ -9,8 +9,7 @@ from torch import Tensor
 
 from owngpt.model import mxfp4
 from owngpt.model.config import ModelConfig
-from owngpt.model.weight_source import Codes
-from owngpt.model.weights import StoredWeights
+from owngpt.model.weight_source import Codes, TensorSource
 
 _NAME = re.compile(r"(layers\.\d+\.mlp\.experts)\.(\d+)\.(gate|up|down)_proj\.(weight|bias)")
 
@@ -32,9 +31,9 @@ class _Place(NamedTuple):
 class ExpertSource:
     """A `WeightSource` in which every expert has projections of its own, whatever the layout of `stored` is."""
 
-    def __init__(self, stored: StoredWeights) -> None:
+    def __init__(self, stored: TensorSource) -> None:
         self.config: ModelConfig = stored.config
-        self.has_codes = stored.config.expert_layout == "mxfp4"
+        self.dtype = "int4" if stored.config.expert_layout == "mxfp4" else stored.dtype
         self._stored = stored
 
     @property
@@ -58,13 +57,13 @@ class ExpertSource:
         tensors = [self._stored.read(parameter)[place.expert] for parameter in self._parameters(place)]
         if place.is_bias:
             return tensors[0][place.outputs]
-        if self.has_codes:
+        if self.dtype == "int4":
             blocks, scales = tensors
             return mxfp4.codes(blocks[place.outputs], scales[place.outputs])
         return tensors[0].T[place.outputs]
 
     def _parameters(self, place: _Place) -> tuple[str, ...]:
-        if place.is_bias or not self.has_codes:
+        if place.is_bias or self.dtype != "int4":
             return (place.parameter,)
         return (f"{place.parameter}_blocks", f"{place.parameter}_scales")
 

@@ -7,7 +7,7 @@ Matrices that read the same input become one, rows after rows: q, k, v and gate,
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from owngpt.model.config import ModelConfig
 from owngpt.model.digests import Digests, combined
 from owngpt.model.experts import router_name
 from owngpt.model.quantize import choose_format, pack
-from owngpt.model.sources import open_source, source_files
+from owngpt.model.sources import open_source, weights_digest
 from owngpt.model.weight_source import WeightSource
 from owngpt.model.weights import Progress
 
@@ -115,7 +115,7 @@ def pack_weights(
         biases = [f"{part}.bias" for part in matrix.parts] if matrix.has_bias else []
         bias_N = torch.cat([_numbers(source, name).float() for name in biases]) if biases else None
         parts = [source.read(name) for name in names]
-        form = choose_format(matrix.name, dtype, parts, has_codes=source.has_codes)
+        form = choose_format(matrix.name, dtype, parts, has_codes=source.dtype == "int4")
         yield matrix.name, pack(parts, form, bias_N)
         done += sum(source.size(name) for name in (*names, *biases))
         if progress is not None:
@@ -133,19 +133,20 @@ def load_packed(
     dtype: str,
     *,
     cache_dir: Path | None = None,
-    digests: Digests | None = None,
+    content: Callable[[], str] | None = None,
     progress: Progress | None = None,
 ) -> PackedModel:
     """The decoder of a folder, packed as `dtype`: fp32, bf16, int8 or int4.
 
     What had to be quantized is kept in `cache_dir` under the digest of all files it was made of, and mapped from
-    there the next time. Where it cannot be kept, the model is packed in memory, each time. `digests` remembers what
-    files hold. `CheckpointError` names what is wrong with the folder.
+    there the next time. Where it cannot be kept, the model is packed in memory, each time. `content` is that digest,
+    for callers that remember it; else all files are read for it. `CheckpointError` names what is wrong.
     """
     config = ModelConfig.from_folder(folder)
     if cache_dir is None or dtype not in _KEPT:
-        return _packed_in_memory(open_source(folder, config), dtype, progress)
-    path = cache_dir / _content(folder, digests or Digests()) / f"{dtype}.safetensors"
+        return pack_in_memory(open_source(folder, config), dtype, progress)
+    digest = content() if content is not None else weights_digest(folder, Digests())
+    path = cache_dir / combined([_LAYOUT, digest])[:32] / f"{dtype}.safetensors"
     parts = weight_cache.read(path)
     if parts is not None:
         return PackedModel(config, *parts)
@@ -154,10 +155,11 @@ def load_packed(
         return PackedModel(config, *_keep(path, source, dtype, progress))
     except OSError as error:
         logger.warning("the quantized weights cannot be kept in %s: %s; the next start makes them again", path, error)
-    return _packed_in_memory(source, dtype, progress)
+    return pack_in_memory(source, dtype, progress)
 
 
-def _packed_in_memory(source: WeightSource, dtype: str, progress: Progress | None) -> PackedModel:
+def pack_in_memory(source: WeightSource, dtype: str, progress: Progress | None = None) -> PackedModel:
+    """What `load_packed` gives, of any source."""
     return PackedModel(source.config, dict(pack_weights(source, dtype, progress)), read_vectors(source))
 
 
@@ -169,9 +171,3 @@ def _keep(path: Path, source: WeightSource, dtype: str, progress: Progress | Non
     if parts is None:
         raise OSError("what was written cannot be read back")
     return parts
-
-
-def _content(folder: Path, digests: Digests) -> str:
-    """What tells the packed weights of one content from those of another, and from those of another layout."""
-    files = [folder / "config.json", *source_files(folder)]
-    return combined([_LAYOUT, *digests.of(files)])[:32]

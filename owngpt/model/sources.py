@@ -5,17 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 from owngpt.model.config import ModelConfig
+from owngpt.model.digests import Digests, combined
 from owngpt.model.expert_source import ExpertSource
-from owngpt.model.weight_source import WeightSource
+from owngpt.model.weight_source import TensorSource, WeightSource
 from owngpt.model.weights import StoredWeights, weight_files
 
 
 def open_source(folder: Path, config: ModelConfig) -> WeightSource:
     """The folder's weights, whatever their format. `CheckpointError` names what is wrong with them."""
-    stored = StoredWeights(folder, config)
-    return stored if config.expert_layout == "split" else ExpertSource(stored)
+    return by_expert(StoredWeights(folder, config))
+
+
+def by_expert(source: TensorSource) -> WeightSource:
+    """The same, with every projection of an expert as a parameter of its own."""
+    return source if source.config.expert_layout == "split" else ExpertSource(source)
+
+
+def is_plain(folder: Path) -> bool:
+    """Whether `weights.load_model` reads the folder, too."""
+    return True
 
 
 def source_files(folder: Path) -> list[Path]:
-    """The files that hold them."""
+    """The files that hold the weights."""
     return weight_files(folder)
+
+
+def weights_digest(folder: Path, digests: Digests) -> str:
+    """SHA-256 of what config.json and the weight files hold, whatever the files are called."""
+    return combined(digests.of([folder / "config.json", *source_files(folder)]))

@@ -89,7 +89,7 @@ class WeightSource(Protocol):
     """The parameters of a decoder, by their names in `Transformer`."""
 
     config: ModelConfig
-    has_codes: bool  # 4-bit codes are among its matrices: what its maker left finer should stay finer
+    dtype: str  # what its matrices are: fp32, bf16, int8; or int4, where any of them is codes
 
     @property
     def num_bytes(self) -> int:
@@ -102,4 +102,12 @@ class WeightSource(Protocol):
 
     def read(self, name: str) -> Rows | Codes:
         """A vector as a `Tensor`, a matrix as rows or codes. What is returned may be a view of a mapped file."""
+        ...
+
+
+class TensorSource(WeightSource, Protocol):
+    """One whose parameters are plain tensors, of any number of dimensions."""
+
+    def read(self, name: str) -> Tensor:
+        """See `WeightSource`."""
         ...

@@ -49,7 +49,7 @@ def load_model(
     with torch.device("meta"):
         model = Transformer(config)
     if random_weights:
-        model.to(chosen or _named_dtype(folder)).to_empty(device="cpu")
+        model.to(chosen or named_dtype(folder)).to_empty(device="cpu")
         model.init_weights()
     else:
         _read(model, folder, chosen, progress)
@@ -83,13 +83,12 @@ class StoredTensor(NamedTuple):
 class StoredWeights:
     """The safetensors of a folder as a `WeightSource`: what is read is a view of a mapped file."""
 
-    has_codes = False
-
     def __init__(self, folder: Path, config: ModelConfig) -> None:
         """Reads the headers only. `CheckpointError` names the first tensor that is missing, misshapen or too many."""
         self.config = config
         with torch.device("meta"):
             self._found = _find(Transformer(config), folder)
+        self.dtype = "bf16" if auto_dtype(self._found["embed_tokens.weight"]) is torch.bfloat16 else "fp32"
         self._opened: dict[Path, Any] = {}
 
     @property
@@ -225,7 +224,8 @@ def _refuse_extra(
             )
 
 
-def _named_dtype(folder: Path) -> torch.dtype:
+def named_dtype(folder: Path) -> torch.dtype:
+    """What config.json says that the weights are; float32 where it says nothing of the kind."""
     values = read_json(folder / "config.json")
     name = values.get("dtype") or values.get("torch_dtype")
     return torch.bfloat16 if name == "bfloat16" else torch.float32

@@ -18,6 +18,7 @@ from owngpt.model.config import ModelConfig
 from owngpt.model.digests import Digests
 from owngpt.model.experts import router_name
 from owngpt.model.packed_model import PackedModel, load_packed
+from owngpt.model.sources import weights_digest
 from owngpt.model.weights import load_model
 from tests.fakes.model import FAMILIES, edit_config
 
@@ -185,14 +186,18 @@ def test_an_edited_file_is_packed_again(folder: Path, tmp_path: Path) -> None:
     """Also when neither its size nor its time tells, and when only config.json has changed."""
     cache, weights = tmp_path / "cache", folder / "model.safetensors"
     before, digests = weights.stat(), Digests(tmp_path / "digests.json")
-    load_packed(folder, "int8", cache_dir=cache, digests=digests)
+
+    def load() -> PackedModel:
+        return load_packed(folder, "int8", cache_dir=cache, content=lambda: weights_digest(folder, digests))
+
+    load()
     content = bytearray(weights.read_bytes())
     content[-3] ^= 255
     weights.write_bytes(content)
     os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert_same(load_packed(folder, "int8", cache_dir=cache, digests=digests), load_packed(folder, "int8"))
+    assert_same(load(), load_packed(folder, "int8"))
     edit_config(folder, rope_theta=5000.0)
-    load_packed(folder, "int8", cache_dir=cache, digests=digests)
+    load()
     assert len(list(cache.iterdir())) == 3
 
 

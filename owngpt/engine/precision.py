@@ -1,0 +1,16 @@
+"""The number format of a model on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from owngpt.engine.memory import available_memory
+from owngpt.kernels import library
+from owngpt.model.dtype import Choice, choose_dtype
+
+
+def dtype_here(folder: Path, asked: str, *, random_weights: bool = False) -> Choice:
+    """`choose_dtype` with what this machine has: its memory, and the kernels for its CPU."""
+    kernels = library.chosen()
+    isa = None if kernels is None else kernels.isa
+    return choose_dtype(folder, asked, isa=isa, available=available_memory(), random_weights=random_weights)
