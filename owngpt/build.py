@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -16,7 +17,7 @@ from owngpt import __version__
 from owngpt.config import EngineConfig, Settings
 from owngpt.engine.kv_store import KVStore
 from owngpt.errors import ConfigError
-from owngpt.model.digests import Digests, combined
+from owngpt.model.digests import Digests
 from owngpt.server.metrics import PrometheusMetrics
 from owngpt.server.tracing import OpenTelemetryTracer
 from owngpt.service.app import App
@@ -30,6 +31,7 @@ from owngpt.text.chat import ChatRenderer
 from owngpt.text.generation_config import recommended_sampling
 from owngpt.text.tokenizer import Tokenizer
 
+logger = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]  # name of the model, bytes done, bytes in all
 
 
@@ -120,15 +122,19 @@ def _generator(
     store: KVStore | None,
 ) -> ServedModel:
     from owngpt.engine.core import ThreadEngine
-    from owngpt.model.weights import DTYPES, load_model
+    from owngpt.engine.precision import dtype_here
+    from owngpt.model.load import load_decoder
+    from owngpt.model.sources import weights_digest
 
     chat, sampling = ChatRenderer.load(source.folder, tokenizer), recommended_sampling(source.folder)
     report = partial(progress, source.name) if progress else None
     digests, background = Digests(settings.data_dir / "digests.json"), ThreadPoolExecutor(1)
     digest = background.submit(weights_digest, source.folder, digests)
     background.shutdown(wait=False)
-    weights = load_model(source.folder, settings.engine.dtype, progress=report)
-    dtype = next(name for name, dtype in DTYPES.items() if dtype is weights.dtype)
+    dtype, reason = dtype_here(source.folder, settings.engine.dtype)
+    logger.info("%s: weights are %s, %s", source.name, dtype, reason)
+    cache_dir = settings.data_dir / "cache" / "weights"
+    weights = load_decoder(source.folder, dtype, cache_dir=cache_dir, content=digest.result, progress=report)
     files = SourceDigests(digest.result(), *digests.of([source.folder / "tokenizer.json"]))
     engine = ThreadEngine(
         weights,
@@ -209,13 +215,6 @@ def fingerprint(
         numerics=numerics,
         software=", ".join([f"owngpt {__version__}", *libraries]),
     )
-
-
-def weights_digest(folder: Path, digests: Digests) -> str:
-    """SHA-256 of what config.json and the weight files hold, whatever the files are called."""
-    from owngpt.model.sources import source_files
-
-    return combined(digests.of([folder / "config.json", *source_files(folder)]))
 
 
 def _capacity(settings: Settings) -> int:

@@ -47,7 +47,7 @@ class ServerConfig:
 class EngineConfig:
     """One engine per generative model; all get the same numbers."""
 
-    dtype: str = "auto"  # auto, fp32, bf16
+    dtype: str = "auto"  # auto, fp32, bf16, int8, int4
     kv_memory: int | None = None  # bytes for KV blocks of one model; None: a share of what is free
     block_size: int = 16  # tokens per KV block
     max_batch_tokens: int = 512  # the token budget of one step
@@ -199,7 +199,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "max_body_bytes": parse_bytes,
     "aliases": _aliases,
     "stream_slowdown": _factor,
-    "dtype": _one_of("auto", "fp32", "bf16", float32="fp32", bfloat16="bf16"),
+    "dtype": _one_of("auto", "fp32", "bf16", "int8", "int4", float32="fp32", bfloat16="bf16"),
     "store": _one_of("all", "asked", "never"),
     "speculation": _one_of("auto", "on", "off", true="on", false="off"),
     "log_level": _one_of("debug", "info", "warning", "error"),
