@@ -153,8 +153,10 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a request cost. Cached tokens, and those that were written to the cache for others to find, are a part
-    of the prompt's; reasoning tokens are a part of the completion's.
+    """Tokens that a request cost.
+
+    Cached tokens, and those that were written to the cache for others to find, are a part of the prompt's; reasoning
+    tokens are a part of the completion's.
     """
 
     prompt_tokens: int = 0

@@ -61,12 +61,14 @@ class EngineClient(Protocol):
         *,
         constraint: Constraint | None = None,
         namespace: str = "",
+        is_durable: bool = True,
         request_id: str = "",
         claim: Claim = ANYONE,
     ) -> AbstractAsyncContextManager[AsyncIterator[TokenEvent]]:
         """Start a generation of `sampling.n` choices; leaving the context aborts what still runs.
 
-        `namespace` is opaque: prefix-cache blocks are shared only inside it. On entering, raises
+        `namespace` is opaque: prefix-cache blocks are shared only inside it, and are written to disk only for requests
+        that are durable. On entering, raises
         `InvalidRequest` (prompt too long for the context or the KV memory, constraint that cannot be enforced),
         `Overloaded` (the bounded queue is full) and `ResourceUnavailable` (the claim's deadline cannot be met; it comes
         from the iterator if that turns out while the request waits). The iterator ends after each choice has had its

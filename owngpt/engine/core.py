@@ -278,6 +278,7 @@ class ThreadEngine:
         *,
         constraint: Constraint | None = None,
         namespace: str = "",
+        is_durable: bool = True,
         request_id: str = "",
         claim: Claim = ANYONE,
     ) -> AsyncIterator[AsyncIterator[TokenEvent]]:
@@ -286,7 +287,7 @@ class ThreadEngine:
         check_deadline(self._core.scheduler, claim, len(prompt), monotonic())
         with self._admission.enter(sampling.n) as stream:
             matcher = None if constraint is None else await self._compiler.compile(constraint)
-            requests = self._submissions.requests(prompt, sampling, matcher, namespace, request_id, claim)
+            requests = self._submissions.requests(prompt, sampling, matcher, namespace, request_id, claim, is_durable)
             self._post(arrivals=[(request, stream) for request in requests])
             try:
                 yield stream.events()

@@ -45,6 +45,7 @@ class Submissions:
         namespace: str,
         request_id: str,
         claim: Claim = ANYONE,
+        is_durable: bool = True,
     ) -> list[Request]:
         """One per choice, each with a copy of the matcher. The first one answers for the deadline of all."""
         seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
@@ -64,6 +65,7 @@ class Submissions:
                 end_ids=self._end_ids(sampling),
                 matcher=None if matcher is None else matcher.deep_copy(),
                 thinking=ThinkingState.of(sampling.thinking),
+                is_durable=is_durable,
                 claim=claim if index == 0 else replace(claim, deadline=None),
                 arrival=monotonic(),
             )

@@ -59,6 +59,14 @@ class Prompt(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Caching:
+    """How a prompt may be cached inside its project."""
+
+    key: str = ""  # prompts with different keys share nothing
+    is_durable: bool = True  # may be kept on disk
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """A validated request."""
 
@@ -67,6 +75,7 @@ class GenerationRequest:
     sampling: SamplingParams
     request_id: str = ""
     order: Order | None = None  # for a receipt; None: nothing is kept
+    caching: Caching = Caching()
 
 
 class Generation:
@@ -136,9 +145,13 @@ def check_fits(prepared: Prepared, model: ServedModel, param: str) -> None:
         )
 
 
-def namespace(caller: Caller) -> str:
-    """Where this caller's prompts may be shared in the prefix cache: inside its own project, never beyond."""
-    return hashlib.sha256(b"owngpt prefix cache\0" + caller.project_id.encode()).hexdigest()[:32]
+def namespace(caller: Caller, key: str = "") -> str:
+    """Where this caller's prompts may be shared in the prefix cache: inside its own project, never beyond.
+
+    Each `key` of the caller's own is a part of the project that shares nothing with the rest.
+    """
+    place = b"owngpt prefix cache\0" + caller.project_id.encode() + b"\0" + key.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(place).hexdigest()[:32]
 
 
 def _seeds(request: GenerationRequest, num_prompts: int) -> Sequence[int | None]:
@@ -174,7 +187,8 @@ def _submit(
             prompt,
             replace(prepared.sampling, seed=seed),
             constraint=prepared.constraint,
-            namespace=namespace(caller),
+            namespace=namespace(caller, request.caching.key),
+            is_durable=request.caching.is_durable,
             request_id=request.request_id,
         )
 

@@ -345,6 +345,7 @@ def test_takes_all_that_can_be_honoured_at_once(client: OpenAI) -> None:
         prediction={"type": "content", "content": "Hello"},
         presence_penalty=-0.5,
         prompt_cache_key="k",
+        prompt_cache_retention="24h",
         reasoning_effort="none",
         response_format={"type": "text"},
         safety_identifier="u1",
@@ -359,7 +360,7 @@ def test_takes_all_that_can_be_honoured_at_once(client: OpenAI) -> None:
         verbosity="medium",
     )
     assert len(raw.parse().choices) == 2
-    assert raw.headers["x-owngpt-ignored"] == "metadata, prediction, prompt_cache_key"
+    assert raw.headers["x-owngpt-ignored"] == "metadata, prediction"
 
 
 def test_raw_responses_carry_the_headers(client: OpenAI) -> None:

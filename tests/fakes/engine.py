@@ -58,6 +58,7 @@ class Submission:
     request_id: str = ""
     claim: Claim = ANYONE
     choice: int = 0
+    is_durable: bool = True
 
 
 Script = str | Callable[[Submission], str]
@@ -90,12 +91,13 @@ class FakeEngine:
         *,
         constraint: Constraint | None = None,
         namespace: str = "",
+        is_durable: bool = True,
         request_id: str = "",
         claim: Claim = ANYONE,
     ) -> AsyncIterator[AsyncIterator[TokenEvent]]:
         if self.refusal is not None:
             raise self.refusal
-        submission = Submission(list(prompt), sampling, constraint, namespace, request_id, claim)
+        submission = Submission(list(prompt), sampling, constraint, namespace, request_id, claim, is_durable=is_durable)
         self.submissions.append(submission)
         self.num_running += 1
         progress = Progress(sampling.n)

@@ -324,6 +324,25 @@ async def test_prompts_are_shared_inside_a_project_only() -> None:
     assert "proj_" not in first.namespace
 
 
+async def test_a_key_divides_the_cache_of_a_project() -> None:
+    app = make_app()
+    plain, first, second = (
+        await asked(app),
+        await asked(app, prompt_cache_key="a"),
+        await asked(app, prompt_cache_key="b"),
+    )
+    assert len({plain.namespace, first.namespace, second.namespace}) == 3
+    assert (await asked(app, prompt_cache_key="a")).namespace == first.namespace
+
+
+async def test_what_must_stay_in_memory_is_never_written_to_disk() -> None:
+    app = make_app()
+    kept = [await asked(app), await asked(app, prompt_cache_retention="24h")]
+    assert all(submission.is_durable for submission in kept)
+    assert not (await asked(app, prompt_cache_retention="in_memory")).is_durable
+    assert (await post(app, prompt_cache_retention="for ever")).status_code == 400
+
+
 async def test_unknown_fields_are_named_and_hints_too() -> None:
     message = {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": {}}], "weight": 1}
     response = await post(
@@ -331,12 +350,12 @@ async def test_unknown_fields_are_named_and_hints_too() -> None:
         messages=[message],
         client_metadata={},
         metadata={"a": "b"},
-        prompt_cache_key="k",
+        prompt_cache_options={"ttl": "30m"},
         user="u",
         store=False,
     )
     assert response.status_code == 200
-    names = "client_metadata, messages[0].weight, messages[0].content[0].cache_control, metadata, prompt_cache_key"
+    names = "client_metadata, messages[0].weight, messages[0].content[0].cache_control, metadata, prompt_cache_options"
     assert set(response.headers["x-owngpt-ignored"].split(", ")) == set(names.split(", "))
 
 

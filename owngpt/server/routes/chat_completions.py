@@ -22,6 +22,7 @@ from owngpt.server.schemas.chat import (
     chat_sampling,
     check_chat,
     ignored_chat_fields,
+    to_caching,
     to_prompt,
 )
 from owngpt.server.schemas.chat_answer import ChatStream, WholeChat
@@ -54,7 +55,9 @@ class Answer:
         self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint.id)
         self._prompt: ChatPrompt = to_prompt(body)
         order = receipt_order(request, body, self._identity)
-        self._request = GenerationRequest(model, self._prompt, chat_sampling(body, model), request_id(request), order)
+        self._request = GenerationRequest(
+            model, self._prompt, chat_sampling(body, model), request_id(request), order, to_caching(body)
+        )
         self.headers = receipt_header(order)
 
     @property

@@ -25,6 +25,7 @@ from owngpt.server.schemas.tools import (
     to_tool_use,
 )
 from owngpt.service.chat import ChatPrompt
+from owngpt.service.generate import Caching
 from owngpt.service.models import ServedModel
 from owngpt.types import SamplingParams
 
@@ -55,6 +56,8 @@ class ChatCompletionRequest(SamplingFields):
     verbosity: Literal["low", "medium", "high"] | None = None
     modalities: list[Literal["text", "audio"]] | None = Field(None, max_length=16, fail_fast=True)
     safety_identifier: str | None = Field(None, max_length=64)
+    prompt_cache_key: str | None = Field(None, max_length=1024)
+    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
 
     audio: Any = None
     function_call: Any = None
@@ -64,12 +67,10 @@ class ChatCompletionRequest(SamplingFields):
 
     metadata: Annotated[dict[str, str], Few] | None = None
     prediction: Any = None
-    prompt_cache_key: str | None = None
     prompt_cache_options: Any = None
-    prompt_cache_retention: str | None = None
 
 
-WITHOUT_EFFECT = ("metadata", "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
+WITHOUT_EFFECT = ("metadata", "prediction", "prompt_cache_options")
 _REFUSED = {
     "audio": "this server answers with text only",
     "function_call": "it is deprecated; use 'tool_choice'",
@@ -115,6 +116,11 @@ def chat_sampling(request: ChatCompletionRequest, model: ServedModel) -> Samplin
     """Wire -> `SamplingParams`, with the model's defaults. Raises `InvalidRequest`."""
     logprobs = Logprobs(request.top_logprobs or 0) if request.logprobs else Logprobs()
     return sampling_params(request, max_tokens(request), logprobs, model.tokenizer.vocab_size, model.sampling)
+
+
+def to_caching(request: ChatCompletionRequest) -> Caching:
+    """How the prompt may be cached inside its project."""
+    return Caching(request.prompt_cache_key or "", is_durable=request.prompt_cache_retention in (None, "24h"))
 
 
 def max_tokens(request: ChatCompletionRequest) -> int | None:
