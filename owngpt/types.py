@@ -139,6 +139,7 @@ class SamplingParams:
     logprobs: int | None = None  # None: none; k: the chosen token's, and the k best
     prompt_logprobs: int | None = None  # likewise for the prompt (echo)
     thinking: Thinking | None = None
+    prediction: tuple[int, ...] = ()  # tokens that the answer may resemble; they change its speed only
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class Usage:
     """Tokens that a request cost.
 
     Cached tokens, and those that were written to the cache for others to find, are a part of the prompt's; reasoning
-    tokens are a part of the completion's.
+    tokens, and accepted ones of a prediction, are a part of the completion's. Rejected ones cost nothing.
     """
 
     prompt_tokens: int = 0
@@ -164,6 +165,8 @@ class Usage:
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    accepted_prediction_tokens: int = 0
+    rejected_prediction_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -176,6 +179,8 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
+            self.accepted_prediction_tokens + other.accepted_prediction_tokens,
+            self.rejected_prediction_tokens + other.rejected_prediction_tokens,
         )
 
 
@@ -187,6 +192,14 @@ class PromptInfo:
     num_cached_tokens: int
     num_written_tokens: int = 0  # computed, and shared from now on
     logprobs: tuple[TokenLogprob | None, ...] | None = None  # one per prompt token; the first is None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionUse:
+    """How much of a prediction is in the answer, at the place where it was looked for, and how much is not."""
+
+    num_accepted: int
+    num_rejected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,4 +218,5 @@ class TokenEvent:
     prompt: PromptInfo | None = None
     finish_reason: FinishReason | None = None
     stop: str | None = None  # the stop string that was met
+    prediction: PredictionUse | None = None  # at the end, where there was one
     error: str | None = None

@@ -127,7 +127,7 @@ class EngineCore:
         outcomes = self._take(batch.tails, self._logits(batch, hidden_TE))
         self.speculator.keep_up(chunks)
         self.scheduler.commit(chunks)
-        self._settle(outcomes)
+        outcomes = [self._settle(*outcome) for outcome in outcomes]
         self.speculator.learn(chunks, perf_counter() - begin)
         self.scheduler.observe(chunks, perf_counter() - begin)
         self.counters.count_admitted(self.scheduler.take_admitted())
@@ -202,11 +202,20 @@ class EngineCore:
             self._quarantine(request)
         return event
 
-    def _settle(self, outcomes: Iterable[Outcome]) -> None:
-        for request, event in outcomes:
-            self.counters.count(event)
-            if event.finish_reason is not None:
-                self.scheduler.remove(request)
+    def _refuse_broken(self, chunks: Sequence[Chunk], hidden_TE: Tensor, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """End what has a token, anywhere in this step, whose numbers are not finite: nobody may share or inherit it."""
+        ended = {request for request, event in outcomes if event.finish_reason is not None}
+        broken = [chunk.request for chunk in broken_chunks(chunks, hidden_TE)]
+        for request in broken:
+            self._quarantine(request)
+        return [Outcome(r, finish(r, FinishReason.ERROR, BROKEN)) for r in broken if r not in ended]
+
+    def _settle(self, request: Request, event: TokenEvent) -> Outcome:
+        self.counters.count(event)
+        if event.finish_reason is not None:
+            self.scheduler.remove(request)
+            event = replace(event, prediction=self.speculator.prediction_use(request))
+        return Outcome(request, event)
 
     def _quarantine(self, request: Request) -> None:
         """What it cached may be NaN: share none of it, and leave nothing of it for the next owner of its blocks."""

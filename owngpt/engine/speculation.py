@@ -23,6 +23,7 @@ from owngpt.engine.lookup import Lookup
 from owngpt.engine.request import Request
 from owngpt.engine.scheduler import Chunk, Scheduler
 from owngpt.engine.step_costs import StepCosts
+from owngpt.types import PredictionUse
 
 MAX_DRAFT = 24  # guesses of one request in one step
 _MAX_GUESSES = 96  # of all
@@ -59,8 +60,8 @@ class Follower:
     def __init__(self, request: Request, common: Acceptance) -> None:
         self._common = common
         self._own = Acceptance(common.rates, _FAST)
-        self._num_seen = len(request.token_ids)
-        self.lookup = Lookup(request.token_ids)
+        self._num_seen = request.num_prompt_tokens
+        self.lookup = Lookup(request.token_ids[: self._num_seen], request.sampling.prediction)
         self.model_rate = _MODEL_RATE  # of the draft model's guesses that come true
 
     def catch_up(self, request: Request) -> None:
@@ -117,6 +118,14 @@ class Speculator:
         """The tokens of this step are known, and blocks that are full are going to be shared."""
         if self._model is not None:
             self._model.mirror(chunks)
+
+    def prediction_use(self, request: Request) -> PredictionUse | None:
+        """What came of its prediction, if it has one; the same whether guesses were made or not."""
+        size = len(request.sampling.prediction)
+        if not size:
+            return None
+        num_accepted = min(size, self._follower(request).lookup.num_predicted)
+        return PredictionUse(num_accepted, size - num_accepted)
 
     def learn(self, chunks: Sequence[Chunk], seconds: float) -> None:
         """The step of these chunks is done, their tokens are known."""

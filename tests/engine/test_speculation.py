@@ -14,7 +14,7 @@ from owngpt.engine.core import EngineCore
 from owngpt.engine.request import Request
 from owngpt.engine.submission import Submissions
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import FinishReason, SamplingParams, Thinking, TokenEvent
+from owngpt.types import FinishReason, PredictionUse, SamplingParams, Thinking, TokenEvent
 from tests.engine.makers import run
 from tests.engine.markov import markov_core
 
@@ -155,3 +155,21 @@ def test_nothing_depends_on_company_chunks_preemption_or_guesses(
     crowd = markov_core(tokenizer, mode="on", max_batch_tokens=budget, kv_memory=num_blocks * 4 * 256)
     requests = [request for prompt, kind in asked for request in requests_of(crowd, tokenizer, prompt, **KINDS[kind])]
     assert answers(crowd, requests) == alone
+
+
+def test_a_prediction_saves_steps_and_its_use_is_told(tokenizer: Tokenizer) -> None:
+    """What is told follows from the answer alone, so usage does not depend on how busy the server was."""
+    asked: dict[str, Any] = {"max_tokens": 60, "ignore_eos": True}
+    plain = markov_core(tokenizer, mode="on", whim=20.0)
+    ((said, *rest),) = answers(plain, requests_of(plain, tokenizer, b"write it again", **asked))
+    prediction = (*said[:20], 5, 5, *said[24:], 9, 9, 9)
+    steps = []
+    for mode in ("on", "off"):
+        core = markov_core(tokenizer, mode=mode, whim=20.0)
+        requests = requests_of(core, tokenizer, b"write it again", prediction=prediction, **asked)
+        (events,) = run(core, requests).values()
+        assert answer(events) == (said, *rest)
+        assert events[-1].prediction == PredictionUse(54, 7)
+        assert all(event.prediction is None for event in events[:-1])
+        steps.append(core.counters.steps)
+    assert steps[0] < steps[1] / 3
