@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from owngpt import __version__
 from owngpt.config import EngineConfig, Settings
@@ -143,9 +143,30 @@ def _generator(
         keep=chat.family.keep,
         store=store,
         identity=f"owngpt {__version__} {files.weights} {dtype}",
+        draft=_draft(source, tokenizer, settings, progress),
     )
     identity = fingerprint(files, tokenizer, chat, dtype, engine.numerics)
     return ServedModel(source.name, engine, tokenizer, chat, created, identity, sampling)
+
+
+def _draft(source: Source, tokenizer: Tokenizer, settings: Settings, progress: Progress | None) -> Any:
+    """The decoder that guesses for the one of `source`, or None. Raises `ConfigError` if its tokens are others."""
+    from owngpt.engine.precision import dtype_here
+    from owngpt.model.hub import resolve
+    from owngpt.model.load import load_decoder
+    from owngpt.model.sources import weights_digest
+
+    name = settings.engine.draft_model
+    if name is None or settings.engine.speculation == "off":
+        return None
+    report = partial(progress, name) if progress else None
+    folder = resolve(name, progress=report)
+    if not Tokenizer.load(folder).has_tokens_of(tokenizer):
+        raise ConfigError(f"draft_model {name} has other tokens than {source.name}; take a smaller one of its family")
+    dtype, _ = dtype_here(folder, settings.engine.dtype)
+    content = partial(weights_digest, folder, Digests(settings.data_dir / "digests.json"))
+    cache_dir = settings.data_dir / "cache" / "weights"
+    return load_decoder(folder, dtype, cache_dir=cache_dir, content=content, progress=report)
 
 
 def engine_config(settings: Settings) -> EngineConfig:
