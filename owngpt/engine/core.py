@@ -26,6 +26,7 @@ from owngpt.engine.commit import commit, finish, join
 from owngpt.engine.constraints import ConstraintCompiler
 from owngpt.engine.deadline import check_deadline, too_late
 from owngpt.engine.draft_model import DraftModel, PairedRunner
+from owngpt.engine.finite import broken_chunks
 from owngpt.engine.kv_disk import KVDisk
 from owngpt.engine.kv_store import KVStore
 from owngpt.engine.logprobs import Row, rows_of
@@ -33,7 +34,7 @@ from owngpt.engine.memory import plan_kv
 from owngpt.engine.prompt_logprobs import PromptScorer
 from owngpt.engine.request import Request, RequestState, Sample
 from owngpt.engine.runner import ModelRunner, block_bytes, make_runner
-from owngpt.engine.sampler import Sampler
+from owngpt.engine.sampler import BROKEN, Sampler
 from owngpt.engine.scheduler import Chunk, Scheduler
 from owngpt.engine.speculation import Speculator
 from owngpt.engine.stats import Counters
@@ -125,6 +126,7 @@ class EngineCore:
         hidden_TE = self.runner.forward(batch)
         self.prompt_scorer.read(chunks, hidden_TE)
         outcomes = self._take(batch.tails, self._logits(batch, hidden_TE))
+        outcomes += self._refuse_broken(chunks, hidden_TE, outcomes)
         self.speculator.keep_up(chunks)
         self.scheduler.commit(chunks)
         outcomes = [self._settle(*outcome) for outcome in outcomes]
@@ -201,6 +203,14 @@ class EngineCore:
         if sample.is_broken:
             self._quarantine(request)
         return event
+
+    def _refuse_broken(self, chunks: Sequence[Chunk], hidden_TE: Tensor, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """End what has a token, anywhere in this step, whose numbers are not finite: nobody may share or inherit it."""
+        ended = {request for request, event in outcomes if event.finish_reason is not None}
+        broken = [chunk.request for chunk in broken_chunks(chunks, hidden_TE)]
+        for request in broken:
+            self._quarantine(request)
+        return [Outcome(r, finish(r, FinishReason.ERROR, BROKEN)) for r in broken if r not in ended]
 
     def _refuse_broken(self, chunks: Sequence[Chunk], hidden_TE: Tensor, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """End what has a token, anywhere in this step, whose numbers are not finite: nobody may share or inherit it."""

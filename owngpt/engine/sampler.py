@@ -26,7 +26,7 @@ _BLOCK = 1024  # tokens whose weights are summed before one is sought among them
 _RARE = np.float32(1e-3)  # of the best token's weight; top_p almost always ends before tokens as rare as this
 _CERTAINLY = np.float32(1.001)  # whatever the order of summation
 _COLDEST = 1e-30  # a temperature that is not 0 as a float32
-_BROKEN = "the model's logits are not finite; the checkpoint may be broken, or too wide for its dtype"
+BROKEN = "the model's logits are not finite; the checkpoint may be broken, or too wide for its dtype"
 
 
 class Sampler:
@@ -50,7 +50,7 @@ class Sampler:
         known_V = _known(logits_V, self._tokenizer.vocab_size)
         best = int(known_V.argmax())  # the first NaN, if there is one
         if not math.isfinite(known_V[best]):
-            return Sample(error=_BROKEN, is_broken=True)
+            return Sample(error=BROKEN, is_broken=True)
         try:
             token_id = request.forced[0] if request.forced else self._choose(known_V, best, request)
         except GrammarStuck as stuck:
