@@ -212,14 +212,6 @@ class EngineCore:
             self._quarantine(request)
         return [Outcome(r, finish(r, FinishReason.ERROR, BROKEN)) for r in broken if r not in ended]
 
-    def _refuse_broken(self, chunks: Sequence[Chunk], hidden_TE: Tensor, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """End what has a token, anywhere in this step, whose numbers are not finite: nobody may share or inherit it."""
-        ended = {request for request, event in outcomes if event.finish_reason is not None}
-        broken = [chunk.request for chunk in broken_chunks(chunks, hidden_TE)]
-        for request in broken:
-            self._quarantine(request)
-        return [Outcome(r, finish(r, FinishReason.ERROR, BROKEN)) for r in broken if r not in ended]
-
     def _settle(self, request: Request, event: TokenEvent) -> Outcome:
         self.counters.count(event)
         if event.finish_reason is not None:
