@@ -10,7 +10,8 @@ from owngpt.service.generate import Prepared
 from owngpt.service.models import ServedModel
 from owngpt.service.workers import GRAMMAR_COST, INLINE_COST
 from owngpt.text.grammar import ResponseFormat, ToolChoice, lark_constraint, regex_constraint, tools_constraint
-from owngpt.text.output import OutputDelta, OutputParser, ToolCallStart
+from owngpt.text.output import OutputDelta, ToolCallStart
+from owngpt.text.parser import Parser, make_parser
 from owngpt.types import Constraint, FinishReason, Message, SamplingParams, TokenEvent, TokenLogprob, Tool
 
 THINKING_BUDGETS: Mapping[str, int | None] = {  # reasoning_effort -> tokens of thinking; None is no limit
@@ -21,6 +22,16 @@ THINKING_BUDGETS: Mapping[str, int | None] = {  # reasoning_effort -> tokens of 
     "high": 8_192,
     "xhigh": 32_768,
     "max": None,
+}
+# Where the template takes an effort: the one it is told, and the limit beside that
+TEMPLATE_EFFORTS: Mapping[str, tuple[str, int | None]] = {
+    "none": ("low", 0),
+    "minimal": ("low", THINKING_BUDGETS["minimal"]),
+    "low": ("low", None),
+    "medium": ("medium", None),
+    "high": ("high", None),
+    "xhigh": ("high", None),
+    "max": ("high", None),
 }
 
 
@@ -66,6 +77,7 @@ class ChatPrompt:
     response_format: ResponseFormat = field(default_factory=ResponseFormat)
     reasoning_effort: str | None = None  # None: the model's own way, without a limit
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
+    prediction: str = ""  # what the answer is going to resemble
     operation: str = "chat"
     param: str = "messages"
     num_prompts: int = 1
@@ -78,15 +90,21 @@ class ChatPrompt:
 
     def prepare(self, model: ServedModel, sampling: SamplingParams) -> Prepared:
         """Render with the checkpoint's own template, bound the thinking, and make the one constraint."""
-        tools = self.tool_use.compile(model)
+        tools, family = self.tool_use.compile(model), model.chat.family
         effort = self.reasoning_effort
         arguments = {"enable_thinking": None if effort is None else effort != "none", **self.template_arguments}
         enable_thinking = arguments.pop("enable_thinking")
+        budget = THINKING_BUDGETS[effort or "max"]
+        if effort is not None and family.has_effort_switch:
+            told, budget = TEMPLATE_EFFORTS[effort]
+            arguments = {"reasoning_effort": told, **arguments}
         limit = model.engine.max_model_len
         ids = model.chat.encode(self.messages, tools, enable_thinking=enable_thinking, extra=arguments, limit=limit)
-        budget = 0 if enable_thinking is False else THINKING_BUDGETS[effort or "max"]
-        thinking = model.chat.thinking(ids, budget)
-        return Prepared([ids], replace(sampling, thinking=thinking), self._constraint(model, tools))
+        thinking = model.chat.thinking(ids, 0 if enable_thinking is False else budget)
+        ends = () if sampling.ignore_eos else sorted(family.end_ids)
+        sampling = replace(sampling, thinking=thinking, stop_token_ids=(*sampling.stop_token_ids, *ends))
+        prediction = tuple(model.tokenizer.encode_pieces([self.prediction], limit)[:limit])
+        return Prepared([ids], replace(sampling, prediction=prediction), self._constraint(model, tools))
 
     def _constraint(self, model: ServedModel, tools: Sequence[Tool]) -> Constraint | None:
         return tools_constraint(
@@ -114,7 +132,7 @@ class ChatReader:
 
     def __init__(self, model: ServedModel, prompt: ChatPrompt, n: int) -> None:
         tools = prompt.tool_use.tools if prompt.tool_use.choice.mode != "none" else ()
-        self._choices = [_ChoiceReader(OutputParser(model.chat.family, tools)) for _ in range(n)]
+        self._choices = [_ChoiceReader(make_parser(model.chat.family, tools)) for _ in range(n)]
 
     def read(self, event: TokenEvent) -> ChatEvent:
         """What the event means."""
@@ -122,7 +140,7 @@ class ChatReader:
 
 
 class _ChoiceReader:
-    def __init__(self, parser: OutputParser) -> None:
+    def __init__(self, parser: Parser) -> None:
         self._parser = parser
         self._has_calls = False
 

@@ -179,7 +179,7 @@ class CallReader:
             self._arguments = self._value
         if self._name is None or self._arguments is None or self.tool is not None:
             return "", Status.MORE
-        arguments = _normalize(self._arguments, self._tools[self._name])
+        arguments = normalized(self._arguments, self._tools[self._name])
         if arguments is None:
             return "", Status.BAD
         self.tool = self._tools[self._name]
@@ -195,7 +195,7 @@ class CallReader:
         return "", Status.DONE
 
 
-def _normalize(arguments: str, tool: Tool) -> str | None:
+def normalized(arguments: str, tool: Tool) -> str | None:
     """Arguments as the caller gets them: an object's text (some models quote it), or a custom tool's input."""
     value = _loads(arguments)
     if isinstance(value, str) and tool.type == "function":

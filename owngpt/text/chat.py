@@ -20,7 +20,9 @@ from typing import Any
 import jinja2
 
 from owngpt.errors import CheckpointError, InvalidRequest
+from owngpt.text import harmony
 from owngpt.text.family import Family, detect_family
+from owngpt.text.harmony_turns import harmony_turns
 from owngpt.text.matcher import Matcher
 from owngpt.text.sandbox import TemplateEnvironment, TemplateTooCostly, undeclared
 from owngpt.text.tokenizer import Tokenizer, read_json
@@ -51,7 +53,9 @@ class ChatRenderer:
             raise CheckpointError(f"the chat template cannot be used: {error}") from error
         self.family: Family = detect_family(source, variables, tokenizer)
         special = {token for token in tokenizer.special_tokens if len(token) > 1}  # one character cannot be cut
-        added = {mark for mark in (*self.family.marks, *_RESPONSE_MARKS) if tokenizer.token_to_id(mark) is not None}
+        added = {
+            mark for mark in (*self.family.written_marks, *_RESPONSE_MARKS) if tokenizer.token_to_id(mark) is not None
+        }
         self._turn_marks = Matcher(special - added)  # the assistant and the operator may write its other marks
         self._all_marks = Matcher(special | added)
 
@@ -106,6 +110,8 @@ class ChatRenderer:
 
         `budget` is in tokens; the model's last words are forced when it is spent.
         """
+        if self.family.is_harmony:
+            return self._thinking_in_messages(budget)
         think = self.family.think
         start_id, end_id = (self.family.mark_id(mark) for mark in think) if think else (None, None)
         if think is None or start_id is None or end_id is None:
@@ -116,6 +122,14 @@ class ChatRenderer:
         forced = tuple(self._tokenizer.encode(f"\n{think[1]}\n\n"))
         return Thinking(budget, start_id, end_id, forced, is_open=last == start_id)
 
+    def _thinking_in_messages(self, budget: int | None) -> Thinking:
+        encode = self._tokenizer.encode
+        (start_id,), (end_id,) = encode(harmony.MESSAGE), encode(harmony.END)
+        first, later = (
+            tuple(encode(f"{begin}{harmony.CHANNEL}analysis")) for begin in ("", f"{harmony.START}assistant")
+        )
+        return Thinking(budget, start_id, end_id, (end_id,), headers=(first, later))
+
     def _options(self, add_generation_prompt: bool, enable_thinking: bool | None, extra: Any) -> dict[str, Any]:
         thinking = {} if enable_thinking is None else {"enable_thinking": enable_thinking}
         return {**(extra or {}), **thinking, "add_generation_prompt": add_generation_prompt}
@@ -123,6 +137,8 @@ class ChatRenderer:
     def _render(self, messages: Sequence[Message], tools: Sequence[Tool], options: Mapping[str, Any], cut: str) -> str:
         if not self.family.knows_tools:
             messages, tools = self._spell_out(messages, tools), ()
+        if self.family.is_harmony:
+            messages = harmony_turns(messages)
         try:
             return self._run(messages, tools, options, cut)
         except jinja2.TemplateError as error:
@@ -139,7 +155,7 @@ class ChatRenderer:
             **self._tokens,
             **self._cut(dict(options), cut, self._turn_marks),
             "messages": [self._message(message, cut) for message in messages],
-            "tools": [self._cut(tool_entry(tool), cut, self._turn_marks) for tool in tools] or None,
+            "tools": [self._tool(tool, cut) for tool in tools] or None,
             "documents": None,
         }
         name = "tool_use" if tools and "tool_use" in self._templates else "default"
@@ -150,10 +166,18 @@ class ChatRenderer:
             message = replace(message, role="system")
         is_untrusted = message.role in ("user", "tool")
         entry = message_entry(message)
+        if self.family.is_harmony and message.reasoning is not None:
+            entry["thinking"] = message.reasoning
         return {
             key: self._cut(value, cut, self._all_marks if is_untrusted else self._turn_marks)
             for key, value in entry.items()
         }
+
+    def _tool(self, tool: Tool, cut: str) -> Any:
+        entry = tool_entry(tool)
+        if self.family.is_harmony:  # the template writes the description of each, as if all had one
+            entry["function"].setdefault("description", "")
+        return self._cut(entry, cut, self._turn_marks)
 
     def _cut(self, value: Any, cut: str, marks: Matcher) -> Any:
         """The value with `cut` after the first character of every mark in its strings."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from owngpt.text import harmony
 from owngpt.text.tokenizer import Tokenizer
 
 
@@ -33,6 +35,7 @@ class ToolFormat:
 
 HERMES = ToolFormat("hermes", "<tool_call>", "</tool_call>", padding="\n")
 LLAMA3 = ToolFormat("llama3", arguments_key="parameters", separator="; ", optional_mark="<|python_tag|>")
+HARMONY = ToolFormat("harmony")  # calls are messages, which `harmony.py` describes
 MISTRAL = ToolFormat("mistral", "[TOOL_CALLS]", separator=", ", list_marks=("[", "]"))
 
 
@@ -49,11 +52,23 @@ class Family:
     knows_tools: bool = False  # the template shows tools to the model by itself
     knows_developer: bool = False
     has_thinking_switch: bool = False  # the template reads `enable_thinking`
+    has_effort_switch: bool = False  # the template reads `reasoning_effort`: low, medium or high
+    end_ids: frozenset[int] = frozenset()  # tokens that end an answer, whatever the checkpoint's configuration says
 
     @property
     def name(self) -> str:
         """The tool format's name; `plain` where the template knows of no tools."""
         return self.tools.name if self.knows_tools else "plain"
+
+    @property
+    def is_harmony(self) -> bool:
+        """Whether the output is messages with headers, some of which are thoughts or calls."""
+        return self.tools is HARMONY
+
+    @property
+    def can_think(self) -> bool:
+        """Whether thinking can be told from the answer, and bounded."""
+        return self.think is not None or self.is_harmony
 
     @property
     def keep(self) -> frozenset[int]:
@@ -63,8 +78,15 @@ class Family:
     @property
     def marks(self) -> tuple[str, ...]:
         """All strings that mean something in a model's output."""
+        if self.is_harmony:
+            return harmony.MARKS
         tools = (self.tools.open_mark, self.tools.close_mark, self.tools.optional_mark)
         return tuple(mark for mark in (*(self.think or ()), *tools) if mark)
+
+    @property
+    def written_marks(self) -> tuple[str, ...]:
+        """The marks that may stand in an earlier answer's text, for the template to find."""
+        return () if self.is_harmony else self.marks
 
     def mark_id(self, mark: str) -> int | None:
         """The token that a mark is, if it is one."""
@@ -73,26 +95,26 @@ class Family:
 
 def detect_family(template: str, variables: frozenset[str], tokenizer: Tokenizer) -> Family:
     """The family of a template that reads `variables`. A template without tools gets Hermes' format, spelled out."""
-    knows_tools = "tools" in variables
-    tools = _tool_format(template) if knows_tools else HERMES
+    is_harmony = "<|channel|>" in template and all(tokenizer.token_to_id(mark) is not None for mark in harmony.MARKS)
     think = ("<think>", "</think>")
     has_think = think[1] in template or all(tokenizer.token_to_id(mark) is not None for mark in think)
+    knows_tools = "tools" in variables
     draft = Family(
-        tools=tools,
-        think=think if has_think else None,
+        tools=HARMONY if is_harmony else _tool_format(template) if knows_tools else HERMES,
+        think=think if has_think and not is_harmony else None,
         knows_tools=knows_tools,
         knows_developer=re.search(r"""["']developer["']""", template) is not None,
         has_thinking_switch="enable_thinking" in variables,
+        has_effort_switch="reasoning_effort" in variables,
+        end_ids=frozenset(_ids(tokenizer, harmony.END_MARKS).values()) if is_harmony else frozenset(),
     )
-    ids = ((mark, tokenizer.token_to_id(mark)) for mark in draft.marks)
-    return Family(
-        draft.tools,
-        draft.think,
-        tuple((mark, i) for mark, i in ids if i is not None),
-        draft.knows_tools,
-        draft.knows_developer,
-        draft.has_thinking_switch,
-    )
+    return replace(draft, mark_ids=tuple(_ids(tokenizer, draft.marks).items()))
+
+
+def _ids(tokenizer: Tokenizer, marks: Iterable[str]) -> dict[str, int]:
+    """The marks that are tokens."""
+    found = ((mark, tokenizer.token_to_id(mark)) for mark in marks)
+    return {mark: token_id for mark, token_id in found if token_id is not None}
 
 
 def _tool_format(template: str) -> ToolFormat:

@@ -1,44 +1,28 @@
 """Response format x tools x tool choice -> one grammar that the engine enforces. Every schema is checked here.
 
 Grammars are llguidance's: Lark, with `%json` for schemas and `<[id]>` for tokens
-(github.com/guidance-ai/llguidance, docs/syntax.md). What they force is what `output.py` reads back. A grammar of
-several parts (custom tools) is the JSON document `{"grammars": [...]}`; `LLMatcher` takes both.
+(github.com/guidance-ai/llguidance, docs/syntax.md). `rules.py` and `harmony_rules.py` say what they are made of.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from llguidance import LLMatcher, LLParserLimits, regex_to_lark
+from llguidance import regex_to_lark
 
 from owngpt.errors import InvalidRequest
-from owngpt.text.family import Family, ToolFormat
-from owngpt.text.schema import Place, enforceable, moved, subschemas
+from owngpt.text.family import Family
+from owngpt.text.harmony_rules import HarmonyRules
+from owngpt.text.rules import Rules, problem_of
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, Tool
 
 MAX_GRAMMAR = 256 * 1024  # characters of a caller's own grammar
 MAX_INTERSECTIONS = 8  # & and ~ in a caller's grammar; the work grows exponentially with them
 _LITERAL = re.compile(r"""//.*|"(?:\\.|[^"\\\n])*"|/(?:\\.|[^/\\\n])+/""")  # comments, strings and regexes of Lark
-_PROBE_TOKENS = 24  # how far a grammar is tried out before it is accepted
-_LIMITS = LLParserLimits(  # not above the engine's, so that it does not give up on what is accepted
-    max_items_in_row=1500, max_lexer_states=30_000, max_grammar_size=200_000, verbose_errors=False
-)
-_MAX_BLAME = 300  # subschemas that are tried to find the one at fault
-
-# Compact JSON or Python's spacing, nothing else: a weak model cannot pad without end.
-_SPACING = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
-_INPUT = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +59,7 @@ def lark_constraint(grammar: str, tokenizer: Tokenizer, param: str) -> Constrain
     if len(re.findall("[&~]", _LITERAL.sub("", grammar))) > MAX_INTERSECTIONS:
         raise InvalidRequest(f"the grammar uses & and ~ more than {MAX_INTERSECTIONS} times", param=param)
     grammar = f"%llguidance {{}}\n{grammar}"  # so that it is Lark in any case, not a document of several grammars
-    if error := _error(grammar, tokenizer):
+    if error := problem_of(grammar, tokenizer):
         raise InvalidRequest(f"the grammar cannot be enforced: {error}", param=param)
     return Constraint(grammar, param)
 
@@ -96,195 +80,30 @@ def tools_constraint(
     call or conforms. `tool_params` are the wire paths of the tools' schemas. Raises `InvalidRequest` with a path.
     """
     params = tool_params or [f"tools[{i}].function.parameters" for i in range(len(tools))]
-    grammar = _Grammar(tokenizer, family)
-    answer = grammar.answer(response_format)
+    rules = HarmonyRules(tokenizer, family) if family.is_harmony else Rules(tokenizer, family)
+    answer = _answer(rules, response_format)
     is_called = choice.mode != "none" and len(tools) > 0
     if not is_called:
-        return grammar.constraint(answer, response_format.param) if answer else None
+        return rules.constraint(answer, response_format.param) if answer else None
     offered = [(t, p) for t, p in zip(tools, params, strict=True) if choice.names is None or t.name in choice.names]
     if not offered:
         raise InvalidRequest("tool_choice names no tool of this request", param="tool_choice")
     for tool, param in offered:
-        grammar.add_tool(tool, param)
+        rules.add_tool(tool, param)
     is_free = choice.mode == "auto" and not answer and parallel_tool_calls and choice.names is None
     if is_free and not any(tool.is_strict or tool.grammar for tool, _ in offered):
         return None
     is_single = not parallel_tool_calls or (choice.names is not None and len(choice.names) == 1)
-    calls = grammar.calls(is_single)
+    calls = rules.calls(is_single)
     if choice.mode == "auto" and not answer:
-        return grammar.constraint(grammar.text_or(calls), offered[0][1])
-    marked = f"{grammar.mark(family.tools.open_mark)} {calls}"
-    return grammar.constraint(f"{answer} | {marked}" if choice.mode == "auto" else marked, offered[0][1])
+        return rules.constraint(rules.text_or(calls), offered[0][1])
+    called = rules.called(calls)
+    return rules.constraint(f"{answer} | {called}" if choice.mode == "auto" else called, offered[0][1])
 
 
-@dataclass
-class _Grammar:
-    """Rules in the making."""
-
-    tokenizer: Tokenizer
-    family: Family
-    rules: list[str] = field(default_factory=list)
-    objects: list[str] = field(default_factory=list)  # rules of call objects
-    inputs: list[str] = field(default_factory=list)  # rules of calls whose input follows as plain text
-    parts: list[dict[str, str]] = field(default_factory=list)  # grammars of custom tools
-    is_mixed: bool = False  # calls and answers begin alike, so both must be schemas for the lexer to keep both in mind
-
-    @property
-    def format(self) -> ToolFormat:
-        return self.family.tools
-
-    def answer(self, response_format: ResponseFormat) -> str:
-        """The rule of a conforming answer; empty for plain text."""
-        if response_format.type == "text":
-            return ""
-        self.is_mixed = not self.format.open_mark
-        is_object = response_format.type == "json_object"
-        schema = {"type": "object"} if is_object else self.checked(response_format.schema, response_format.param)
-        return self.rule("answer", _json(schema))
-
-    def checked(self, schema: object, param: str) -> dict[str, Any]:
-        """An enforceable schema that llguidance also compiles."""
-        cleaned = enforceable({"type": "object"} if schema is None else schema, param)
-        if error := _error(f"start: {_json(cleaned)}", self.tokenizer):
-            place = _blame(Place(cleaned, param, "#", 0), error, self.tokenizer)
-            path = _keyword_path(place, error)
-            raise InvalidRequest(f"the schema cannot be enforced: {error} (at {path})", param=path)
-        return cleaned
-
-    def add_tool(self, tool: Tool, param: str) -> None:
-        """The rule of a call of this tool."""
-        number = len(self.objects) + len(self.inputs)
-        head = f'{{"name": {json.dumps(tool.name, ensure_ascii=False)}'
-        if tool.grammar is not None:
-            self.parts.append({"name": f"input_{number}", "lark_grammar": tool.grammar.grammar})
-            start = _json(_call_schema({"name": {"const": tool.name}})) if self.is_mixed else _literal(head + "}")
-            self.inputs.append(self.rule(f"call_{number}", f'{start} "\\n" @input_{number}'))
-            return
-        schema, key = _INPUT if tool.type == "custom" else self.arguments(tool, param), self.format.arguments_key
-        if self.is_mixed:
-            whole = _call_schema({"name": {"const": tool.name}, key: moved(schema, f"#/properties/{key}")})
-            self.objects.append(self.rule(f"call_{number}", _json(whole)))
-            return
-        self.rule(f"arguments_{number}", _json(schema))
-        body = f"{_literal(f'{head}, {json.dumps(key)}: ')} arguments_{number} {_literal('}')}"
-        self.objects.append(self.rule(f"call_{number}", body))
-
-    def arguments(self, tool: Tool, param: str) -> dict[str, Any]:
-        """A strict tool's schema must be enforceable; another's is enforced if it can be, else any object will do."""
-        any_object: dict[str, Any] = {"type": "object"}
-        try:
-            schema = self.checked(tool.parameters, param)
-            if schema.setdefault("type", "object") != "object":
-                raise InvalidRequest(f"{param}.type is {schema['type']!r}; arguments are an object", param=param)
-        except InvalidRequest:
-            if tool.is_strict:
-                raise
-            return any_object
-        return schema
-
-    def calls(self, is_single: bool) -> str:
-        """One call, or several, in the family's spelling: what follows the open mark."""
-        spelling = self.format
-        item, raw = " | ".join(self.objects), " | ".join(self.inputs)
-        if spelling.close_mark:
-            pad, mark, close = _literal(spelling.padding), self.mark(spelling.open_mark), self.mark(spelling.close_mark)
-            call = self.rule("call", f"{pad} ({' | '.join(self.objects + self.inputs)}) {pad} {close}")
-            return self.rule("calls", call if is_single else f'{call} ("\\n"? {mark} {call})*')
-        first, last = map(_literal, spelling.list_marks)
-        many = f"({item})" if is_single else f"({item}) ({_literal(spelling.separator)} ({item}))*"
-        options = [f"{first} {many} {last}"] if item else []
-        options += [f"{first} ({raw})"] if raw else []
-        return self.rule("calls", " | ".join(options))
-
-    def text_or(self, calls: str) -> str:
-        """Free text that may turn into calls; the mark begins one, also where it is spelled in other tokens."""
-        spelling = self.format
-        mark = spelling.open_mark or spelling.optional_mark
-        is_token = self.family.mark_id(mark) is not None
-        spelled = re.escape(mark).replace("/", r"\/")
-        if not spelling.open_mark:
-            self.rules.append(f"TEXT: /(?s:.*)/ & ~/\\s*(\\{{|{spelled})(?s:.*)/")
-            return f"TEXT | {self.mark(mark)}? {calls}" if is_token else f"TEXT | {calls}"
-        self.rules.append(f"TEXT: /(?s:.*)/ & ~/(?s:.*){spelled}(?s:.*)/")
-        self.rules.append(f"head: TEXT {self.mark(mark)}" if is_token else f"head[lazy]: /(?s:.*){spelled}/")
-        return f"TEXT | head {calls}"
-
-    def mark(self, mark: str) -> str:
-        """A mark as its token, or as text where it is none."""
-        token_id = self.family.mark_id(mark)
-        return f"<[{token_id}]>" if token_id is not None else _literal(mark)
-
-    def rule(self, name: str, body: str) -> str:
-        self.rules.append(f"{name}: {body}")
-        return name
-
-    def constraint(self, start: str, param: str) -> Constraint:
-        """All together, compiled once to be sure. After thinking, a model may begin with line breaks."""
-        lead = "lead? " if self.family.think else ""
-        rules = [f"start: {lead}({start})", *(['lead: "\\n" "\\n"?'] if lead else []), *self.rules]
-        text = "%llguidance {}\n" + "\n".join(rules)
-        if self.parts:
-            text = json.dumps({"grammars": [{"name": "main", "lark_grammar": text}, *self.parts]})
-        if error := _error(text, self.tokenizer):
-            raise InvalidRequest(f"the constraint is too complex or contradicts itself: {error}", param=param)
-        return Constraint(text, param)
-
-
-def _json(schema: Mapping[str, Any]) -> str:
-    return "%json " + json.dumps({**schema, "x-guidance": _SPACING})
-
-
-def _call_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-def _literal(text: str) -> str:
-    """A Lark string; empty for no text."""
-    return json.dumps(text, ensure_ascii=False) if text else ""
-
-
-@lru_cache(maxsize=64)  # the same schema usually comes with every request of a program
-def _error(grammar: str, tokenizer: Tokenizer) -> str:
-    """Why llguidance does not take the grammar, or gives up soon after its beginning; empty if all is well."""
-    complaint = _complaint(grammar, tokenizer, min) or _complaint(grammar, tokenizer, max)
-    lines = complaint.strip().splitlines()
-    return re.sub(r"^at \d+\(\d+\): (failed to compile JSON schema: )?", "", lines[0])[:300] if lines else ""
-
-
-def _complaint(grammar: str, tokenizer: Tokenizer, choose: Callable[[Iterable[int]], int]) -> str:
-    matcher = LLMatcher(tokenizer.llg, grammar, log_level=0, limits=_LIMITS)
-    for _ in range(_PROBE_TOKENS):
-        if matcher.is_stopped():
-            break
-        allowed = int.from_bytes(matcher.compute_bitmask(), "little")
-        if matcher.is_error():
-            break
-        if allowed == 0:
-            return "" if matcher.is_accepting() else "no token of this vocabulary can follow"
-        ends = ((allowed & -allowed).bit_length() - 1, allowed.bit_length() - 1)
-        matcher.consume_token(choose(ends))
-    return str(matcher.get_error()) if matcher.is_error() else ""
-
-
-def _blame(place: Place, error: str, tokenizer: Tokenizer) -> Place:
-    """The smallest subschema that fails in the same way."""
-    root, tries = place.schema, _MAX_BLAME
-    definitions = {k: root[k] for k in ("$defs", "definitions") if k in root}
-    while tries > 0:
-        for child in subschemas(place):
-            tries -= 1
-            alone = {**definitions, **child.schema} if isinstance(child.schema, dict) else child.schema
-            if isinstance(alone, dict) and tries > 0 and _error(f"start: {_json(alone)}", tokenizer) == error:
-                place = child
-                break
-        else:
-            break
-    return place
-
-
-def _keyword_path(place: Place, error: str) -> str:
-    """The subschema's path, and the keyword's where the error tells it."""
-    told = error.replace("min/max", "minProperties maxProperties ").replace("regex", "pattern")
-    hits = ((re.search(rf"\b{re.escape(keyword)}\b", told), keyword) for keyword in place.schema or ())
-    found = min(((hit.start(), keyword) for hit, keyword in hits if hit), default=None)
-    return f"{place.path}.{found[1]}" if found else place.path
+def _answer(rules: Rules, response_format: ResponseFormat) -> str:
+    """The rule of a conforming answer; empty for plain text."""
+    if response_format.type == "text":
+        return ""
+    schema = None if response_format.type == "json_object" else response_format.schema
+    return rules.answer(schema, response_format.param)

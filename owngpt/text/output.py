@@ -40,6 +40,11 @@ class ToolCallStart:
     name: str
     type: Literal["function", "custom"]
 
+    @classmethod
+    def of(cls, tool: Tool, index: int) -> ToolCallStart:
+        """With an id that no other call has."""
+        return cls(index, f"call_{secrets.token_hex(12)}", tool.name, tool.type)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCallArguments:
@@ -112,7 +117,7 @@ class OutputParser:
 
     def _reasoning(self) -> bool:
         assert self._think is not None
-        text, self._pending, is_closed = _split(self._pending, self._think[1], self._is_final)
+        text, self._pending, is_closed = split_at(self._pending, self._think[1], self._is_final)
         text = self._space + text if self._has_reasoning else text.lstrip()
         shown = text.rstrip()
         self._space = text[len(shown) :]
@@ -194,7 +199,7 @@ class OutputParser:
             return False
         if not self._has_input:
             self._has_input, self._pending = True, self._pending.removeprefix("\n")
-        text, self._pending, is_closed = _split(self._pending, self._format.close_mark, self._is_final)
+        text, self._pending, is_closed = split_at(self._pending, self._format.close_mark, self._is_final)
         text, is_over = self._held + text, is_closed or self._is_final
         shown = text.removesuffix("\n")
         self._held = "" if is_over else text[len(shown) :]
@@ -206,7 +211,7 @@ class OutputParser:
 
     def _start(self, tool: Tool) -> None:
         self._raw = ""
-        self._deltas.append(ToolCallStart(self._num_calls, f"call_{secrets.token_hex(12)}", tool.name, tool.type))
+        self._deltas.append(ToolCallStart.of(tool, self._num_calls))
         self._num_calls += 1
 
     def _give_up(self) -> bool:
@@ -231,7 +236,7 @@ def _may_become(text: str, mark: str) -> bool:
     return len(text) < len(mark) and mark.startswith(text)
 
 
-def _split(text: str, mark: str, is_final: bool) -> tuple[str, str, bool]:
+def split_at(text: str, mark: str, is_final: bool) -> tuple[str, str, bool]:
     """What stands before the mark, what stands after it (or may become it), and whether it is there."""
     before, found, after = text.partition(mark) if mark else (text, "", "")
     if found or is_final or not mark:

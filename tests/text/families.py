@@ -14,7 +14,11 @@ MISTRAL_SPECIAL = (
     *("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]"),
     *("[TOOL_RESULTS]", "[/TOOL_RESULTS]"),
 )
-FAMILIES = ("qwen2.5", "qwen3", "llama3.1", "mistral", "gemma2", "smollm3")
+HARMONY_SPECIAL = (
+    *("<|startoftext|>", "<|endoftext|>", "<|constrain|>", "<|channel|>", "<|start|>", "<|end|>", "<|message|>"),
+    *("<|call|>", "<|return|>"),
+)
+FAMILIES = ("qwen2.5", "qwen3", "llama3.1", "mistral", "gemma2", "smollm3", "gpt-oss")
 
 
 def make(name: str, folder: Path) -> tuple[Tokenizer, ChatRenderer]:
@@ -25,6 +29,8 @@ def make(name: str, folder: Path) -> tuple[Tokenizer, ChatRenderer]:
         tokenizer = byte_tokenizer(
             folder, special=LLAMA3_SPECIAL, marks=(), merges=_MERGES, chat_template=template, config=config
         )
+    elif name == "gpt-oss":
+        tokenizer = byte_tokenizer(folder, special=HARMONY_SPECIAL, marks=(), merges=_MERGES, chat_template=template)
     elif name == "mistral":
         tokenizer = sentencepiece_tokenizer(folder, special=MISTRAL_SPECIAL, is_gemma=True, chat_template=template)
     elif name == "gemma2":

@@ -147,6 +147,7 @@ def test_families_are_told_from_template_and_vocabulary(made: Any) -> None:
         "llama3.1": "llama3",
         "mistral": "mistral",
         "gemma2": "plain",
+        "gpt-oss": "harmony",
     }
     assert [name for name in FAMILIES if made[name][1].family.has_thinking_switch] == ["qwen3", "smollm3"]
     assert made["llama3.1"][1].family.think is None
