@@ -30,6 +30,7 @@ class RopeConfig:
     beta_slow: float = 1.0
     is_truncated: bool = True
     magnitude: float = 1.0  # yarn multiplies cos and sin by it
+    divisors: tuple[float, ...] = ()  # divisors: what the frequency of each plane is divided by, as GGUF files have it
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, max_position: int) -> RopeConfig:
@@ -53,6 +54,7 @@ class RopeConfig:
             beta_slow=float(values.get("beta_slow") or 1.0),
             is_truncated=bool(values.get("truncate", True)),
             magnitude=_yarn_magnitude(values, scale) if kind == "yarn" else 1.0,
+            divisors=tuple(map(float, values["divisors"])) if kind == "divisors" else (),
         )
         return config._checked()
 
@@ -103,6 +105,10 @@ def _linear(inverse: Tensor, rope: RopeConfig, head_dim: int) -> Tensor:
     return inverse / rope.factor
 
 
+def _divided(inverse: Tensor, rope: RopeConfig, head_dim: int) -> Tensor:
+    return inverse / torch.tensor(rope.divisors)
+
+
 def _llama3(inverse: Tensor, rope: RopeConfig, head_dim: int) -> Tensor:
     """Slow planes are stretched by the factor, fast ones are kept, and between the two it is blended."""
     turns = rope.original_max_position * inverse / (2 * math.pi)  # in the original context
@@ -141,6 +147,7 @@ _FREQUENCIES: Mapping[str, Callable[[Tensor, RopeConfig, int], Tensor]] = {
     "default": _unscaled,
     "dynamic": _unscaled,  # it changes nothing up to max_position_embeddings, and no request goes further
     "linear": _linear,
+    "divisors": _divided,
     "llama3": _llama3,
     "yarn": _yarn,
 }

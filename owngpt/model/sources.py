@@ -7,13 +7,16 @@ from pathlib import Path
 from owngpt.model.config import ModelConfig
 from owngpt.model.digests import Digests, combined
 from owngpt.model.expert_source import ExpertSource
+from owngpt.model.gguf import GGUFWeights
+from owngpt.model.gguf_file import gguf_file
 from owngpt.model.weight_source import TensorSource, WeightSource
 from owngpt.model.weights import StoredWeights, weight_files
 
 
 def open_source(folder: Path, config: ModelConfig) -> WeightSource:
     """The folder's weights, whatever their format. `CheckpointError` names what is wrong with them."""
-    return by_expert(StoredWeights(folder, config))
+    file = gguf_file(folder)
+    return by_expert(StoredWeights(folder, config)) if file is None else GGUFWeights(file, config)
 
 
 def by_expert(source: TensorSource) -> WeightSource:
@@ -23,12 +26,13 @@ def by_expert(source: TensorSource) -> WeightSource:
 
 def is_plain(folder: Path) -> bool:
     """Whether `weights.load_model` reads the folder, too."""
-    return True
+    return gguf_file(folder) is None
 
 
 def source_files(folder: Path) -> list[Path]:
     """The files that hold the weights."""
-    return weight_files(folder)
+    file = gguf_file(folder)
+    return weight_files(folder) if file is None else [file]
 
 
 def weights_digest(folder: Path, digests: Digests) -> str:
