@@ -48,6 +48,11 @@ class Ticket:
             self._first_token = self._first_token or time.monotonic()
             reasoning = num_tokens if event.is_thinking else 0
             self.usage += Usage(completion_tokens=num_tokens, reasoning_tokens=reasoning)
+        if event.prediction is not None:
+            self.usage += Usage(
+                accepted_prediction_tokens=event.prediction.num_accepted,
+                rejected_prediction_tokens=event.prediction.num_rejected,
+            )
         if event.finish_reason is not None:
             self.finish_reasons.append(event.finish_reason)
 

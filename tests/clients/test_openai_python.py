@@ -360,7 +360,7 @@ def test_takes_all_that_can_be_honoured_at_once(client: OpenAI) -> None:
         verbosity="medium",
     )
     assert len(raw.parse().choices) == 2
-    assert raw.headers["x-owngpt-ignored"] == "metadata, prediction"
+    assert raw.headers["x-owngpt-ignored"] == "metadata"
 
 
 def test_raw_responses_carry_the_headers(client: OpenAI) -> None:

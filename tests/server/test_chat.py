@@ -343,6 +343,16 @@ async def test_what_must_stay_in_memory_is_never_written_to_disk() -> None:
     assert (await post(app, prompt_cache_retention="for ever")).status_code == 400
 
 
+async def test_a_prediction_reaches_the_engine_as_tokens() -> None:
+    app = make_app()
+    for content in ("def f():", [{"type": "text", "text": "def "}, {"type": "text", "text": "f():"}]):
+        asking = await asked(app, prediction={"type": "content", "content": content})
+        assert bytes(asking.sampling.prediction) == b"def f():"
+    assert (await asked(app)).sampling.prediction == ()
+    refused = await post(app, prediction={"type": "content", "content": [{"type": "image_url"}]})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "prediction.content[0]")
+
+
 async def test_unknown_fields_are_named_and_hints_too() -> None:
     message = {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": {}}], "weight": 1}
     response = await post(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import Few, WireModel, unknown_fields
-from owngpt.server.schemas.messages import ChatMessage, to_message
+from owngpt.server.schemas.messages import ChatMessage, Prediction, to_message
 from owngpt.server.schemas.sampling import (
     MAX_TOKENS,
     Logprobs,
@@ -55,6 +55,7 @@ class ChatCompletionRequest(SamplingFields):
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     modalities: list[Literal["text", "audio"]] | None = Field(None, max_length=16, fail_fast=True)
+    prediction: Prediction | None = None
     safety_identifier: str | None = Field(None, max_length=64)
     prompt_cache_key: str | None = Field(None, max_length=1024)
     prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
@@ -66,11 +67,10 @@ class ChatCompletionRequest(SamplingFields):
     web_search_options: Any = None
 
     metadata: Annotated[dict[str, str], Few] | None = None
-    prediction: Any = None
     prompt_cache_options: Any = None
 
 
-WITHOUT_EFFECT = ("metadata", "prediction", "prompt_cache_options")
+WITHOUT_EFFECT = ("metadata", "prompt_cache_options")
 _REFUSED = {
     "audio": "this server answers with text only",
     "function_call": "it is deprecated; use 'tool_choice'",
@@ -104,6 +104,7 @@ def to_prompt(request: ChatCompletionRequest) -> ChatPrompt:
     """Wire -> `ChatPrompt`. Raises `InvalidRequest` for messages and tools that cannot be used."""
     arguments = request.chat_template_kwargs.model_dump(exclude_unset=True) if request.chat_template_kwargs else {}
     return ChatPrompt(
+        prediction=request.prediction.text() if request.prediction else "",
         messages=[to_message(message, f"messages[{i}]") for i, message in enumerate(request.messages)],
         tool_use=to_tool_use(request.tools or [], request.tool_choice, request.parallel_tool_calls),
         response_format=to_response_format(request.response_format),

@@ -30,6 +30,24 @@ def _parts(value: Any) -> Any:
 Content = Annotated[list[ContentPart], Field(min_length=1, max_length=16_384, fail_fast=True), BeforeValidator(_parts)]
 
 
+class Prediction(WireModel):
+    """What the answer is going to resemble, such as the file that it edits."""
+
+    type: Literal["content"]
+    content: Content
+
+    def text(self) -> str:
+        """Raises `InvalidRequest` where a part is not text."""
+        for i, part in enumerate(self.content):
+            if part.type != "text" or part.text is None:
+                raise InvalidRequest(
+                    "A prediction has parts of type 'text' only.",
+                    param=f"prediction.content[{i}]",
+                    code="unsupported_value",
+                )
+        return "".join(part.text or "" for part in self.content)
+
+
 class FunctionCall(WireModel):
     """What an assistant called."""
 
