@@ -63,7 +63,7 @@ class Answer:
     @property
     def can_think(self) -> bool:
         """Whether the model has a way to think that can be bounded."""
-        return self._request.model.chat.family.think is not None
+        return self._request.model.chat.family.can_think
 
     async def whole(self) -> bytes:
         """One `chat.completion`."""
