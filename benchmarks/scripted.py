@@ -33,7 +33,7 @@ from owngpt.service.fingerprint import Fingerprint
 from owngpt.service.models import Models, ServedModel
 from owngpt.text.chat import ChatRenderer
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import Constraint, FinishReason, PromptInfo, SamplingParams, TokenEvent
+from owngpt.types import ANYONE, Claim, Constraint, FinishReason, PromptInfo, SamplingParams, TokenEvent
 
 NUM_TOKENS, TOKEN_SECONDS = 16, 0.005
 BARE_PATH = "/bare"  # answered by `WithBare`
@@ -67,7 +67,9 @@ class ScriptedEngine:
         *,
         constraint: Constraint | None = None,
         namespace: str = "",
+        is_durable: bool = True,
         request_id: str = "",
+        claim: Claim = ANYONE,
     ) -> AsyncIterator[AsyncIterator[TokenEvent]]:
         """Follow the script, whatever is asked."""
         start = time.perf_counter()
