@@ -151,8 +151,8 @@ def _generator(
 
 def _draft(source: Source, tokenizer: Tokenizer, settings: Settings, progress: Progress | None) -> Any:
     """The decoder that guesses for the one of `source`, or None. Raises `ConfigError` if its tokens are others."""
+    from owngpt.engine.checkpoint import locate
     from owngpt.engine.precision import dtype_here
-    from owngpt.model.hub import resolve
     from owngpt.model.load import load_decoder
     from owngpt.model.sources import weights_digest
 
@@ -160,7 +160,7 @@ def _draft(source: Source, tokenizer: Tokenizer, settings: Settings, progress: P
     if name is None or settings.engine.speculation == "off":
         return None
     report = partial(progress, name) if progress else None
-    folder = resolve(name, progress=report)
+    folder = locate(name, settings.data_dir, report)
     if not Tokenizer.load(folder).has_tokens_of(tokenizer):
         raise ConfigError(f"draft_model {name} has other tokens than {source.name}; take a smaller one of its family")
     dtype, _ = dtype_here(folder, settings.engine.dtype)
@@ -197,22 +197,23 @@ def _embedder(source: Source, tokenizer: Tokenizer, created: int) -> ServedEmbed
 
 def _sources(settings: Settings, progress: Progress | None) -> Iterator[Source]:
     """The named models, or the bundled ones."""
+    from owngpt.engine.checkpoint import is_local, locate
     from owngpt.model.bundled import garlic_folder, minilm_folder
-    from owngpt.model.hub import resolve
 
     if not settings.models:
         yield Source("garlic", garlic_folder())
         yield Source("all-MiniLM-L6-v2", minilm_folder())
     for text in settings.models:
-        folder = resolve(text, progress=partial(progress, text) if progress else None)
-        is_folder = Path(text).expanduser().is_dir()
-        yield Source(_name(text), folder, None if is_folder else text.partition("@")[0])
+        folder = locate(text, settings.data_dir, partial(progress, text) if progress else None)
+        yield Source(_name(text), folder, None if is_local(text) else text.partition("@")[0])
 
 
 def _name(text: str) -> str:
-    """What the model of a folder, or of ORG/NAME@REVISION, is called."""
-    folder = Path(text).expanduser()
-    return folder.absolute().name if folder.is_dir() else text.partition("@")[0].rpartition("/")[2]
+    """What the model of a folder, of a GGUF file, or of ORG/NAME@REVISION is called."""
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return path.absolute().name
+    return path.stem if path.suffix == ".gguf" else text.partition("@")[0].rpartition("/")[2]
 
 
 class SourceDigests(NamedTuple):

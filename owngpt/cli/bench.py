@@ -16,7 +16,7 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--model", required=True, metavar="DIR", help="A model's folder, or ORG/NAME.")
+@click.option("--model", required=True, metavar="DIR", help="A model's folder or GGUF file, or ORG/NAME.")
 @click.option("--random-weights", is_flag=True, help="Only config.json is needed; the weights are made up.")
 @click.option("--dtype", default="auto", show_default=True, help="auto, fp32, bf16, int8 or int4.")
 @click.option("--prompt", default=512, show_default=True, type=click.IntRange(min=1), help="Tokens of the prefill.")
@@ -36,11 +36,12 @@ def engine(
 ) -> None:
     """Prefill and decode speed of the engine, without the server around it."""
     counts = parse_streams(streams)
+    from owngpt.config import Settings
     from owngpt.engine.bench import bench_engine
-    from owngpt.model.hub import resolve
+    from owngpt.engine.checkpoint import locate
 
     result = bench_engine(
-        resolve(model),
+        locate(model, Settings.load().data_dir),
         random_weights=random_weights,
         dtype=dtype,
         prompt=prompt,

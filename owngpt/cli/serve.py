@@ -46,7 +46,8 @@ def serve(
     log_level: str | None,
     **engine: str | None,
 ) -> None:
-    """Serve each MODEL, a folder or ORG/NAME[@REVISION], behind the OpenAI API; without any, the two bundled ones.
+    """Serve each MODEL behind the OpenAI API: a folder, a GGUF file or ORG/NAME[@REVISION]; without any, the two
+    bundled ones.
 
     On the very first start an admin key is made and printed, or taken from OWNGPT_API_KEY. When requests are
     answered, one line says so: `owngpt ready http://HOST:PORT/v1`. SIGTERM lets running answers end.

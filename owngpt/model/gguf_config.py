@@ -87,9 +87,7 @@ def _check_rotation(file: GGUFFile, values: Mapping[str, Any]) -> None:
     rotated = file.fields.get(f"{file.fields['general.architecture']}.rope.dimension_count")
     size = values.get("head_dim", _share_of_heads(values))
     if rotated not in (None, size):
-        raise CheckpointError(
-            f"{file.path}: rope.dimension_count is {rotated}; only whole heads ({size}) are supported"
-        )
+        raise CheckpointError(f"{file.path}: rope.dimension_count is {rotated}; only {size}, whole heads, is supported")
 
 
 def _share_of_heads(values: Mapping[str, Any]) -> int | None:

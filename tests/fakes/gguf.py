@@ -170,3 +170,32 @@ def _reference(folder: Path, into: Path, numbers: dict[str, Tensor]) -> Path:
     (into / "config.json").write_bytes((folder / "config.json").read_bytes())
     save_file({name: value.contiguous() for name, value in numbers.items()}, into / "model.safetensors")
     return into
+
+
+def tokenizer_fields(folder: Path, pre: str = "gpt-2", **more: Any) -> dict[str, Any]:
+    """The `tokenizer.*` keys for the tokenizer of a Hugging Face folder, as the conversion writes them."""
+    state = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    named = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    is_sentencepiece = state["model"].get("byte_fallback", False)
+    vocab = dict(state["model"]["vocab"])
+    added = {token["content"]: token for token in state["added_tokens"]}
+    vocab |= {content: token["id"] for content, token in added.items()}
+    tokens = sorted(vocab, key=lambda token: vocab[token])
+    kinds = [gguf.TokenType.NORMAL] * len(tokens)
+    for content, token in added.items():
+        kinds[vocab[content]] = gguf.TokenType.CONTROL if token["special"] else gguf.TokenType.USER_DEFINED
+    fields: dict[str, Any] = {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": list(map(int, kinds))}
+    if is_sentencepiece:
+        ranks = {left + right: rank for rank, (left, right) in reversed(list(enumerate(state["model"]["merges"])))}
+        scores = [float(-ranks.get(token, 0)) for token in tokens]
+        fields |= {"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": scores}
+    else:
+        merges = [" ".join(merge) for merge in state["model"]["merges"]] or ["a b"]
+        fields |= {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": pre, "tokenizer.ggml.merges": merges}
+    for name, key in {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}.items():
+        if isinstance(named.get(f"{name}_token"), str):
+            fields[f"tokenizer.ggml.{key}_token_id"] = vocab[named[f"{name}_token"]]
+    template = folder / "chat_template.jinja"
+    if template.exists():
+        fields["tokenizer.chat_template"] = template.read_text(encoding="utf-8")
+    return {**fields, **more}
