@@ -14,13 +14,18 @@ from owngpt.model.packed_model import PackedModel
 
 
 class NativeRunner:
-    """A `ModelRunner` over `num_blocks` blocks of KV memory. Hidden states are padded at their end."""
+    """A `ModelRunner` over `num_blocks` blocks of KV memory. Hidden states are padded at their end.
+
+    `threads`: as in `NativeDecoder`.
+    """
 
     is_invariant = True
 
-    def __init__(self, model: PackedModel, library: Library, num_blocks: int, block_size: int) -> None:
+    def __init__(
+        self, model: PackedModel, library: Library, num_blocks: int, block_size: int, threads: int | None = None
+    ) -> None:
         self.config = model.config
-        self._decoder = NativeDecoder(model, library, num_blocks, block_size)
+        self._decoder = NativeDecoder(model, library, num_blocks, block_size, threads)
         self.numerics = self._decoder.numerics
         self.block_bytes = self._decoder.block_bytes
 

@@ -24,6 +24,8 @@ from owngpt.model.rope import RopeConfig, RopeTable
 
 MAX_HEAD_DIM = 512
 _VERSION = 1  # of the arithmetic; to be raised with every change of a result's bits
+_BYTES_PER_SECOND, _PRODUCTS_PER_SECOND = 25e9, 250e9  # about what one core does
+_WORTH_SHARING = 5e-4  # seconds
 _TILE = 16  # tokens whose keys share a vector register
 _ALIGNMENT = 64  # bytes
 _ROPE_ROWS = 1024  # positions that are computed at once, always from a multiple of it, so that their bits are the same
@@ -66,12 +68,20 @@ class _Step(Structure):
 
 
 class NativeDecoder:
-    """`model` over `num_blocks` blocks of KV memory. Used by one thread at a time, with torch's number of threads."""
+    """`model` over `num_blocks` blocks of KV memory. Used by one thread at a time.
 
-    def __init__(self, model: PackedModel, library: Library, num_blocks: int, block_size: int) -> None:
+    It computes with `threads` threads; None: with torch's number of them, but alone where there is little to do.
+    """
+
+    def __init__(
+        self, model: PackedModel, library: Library, num_blocks: int, block_size: int, threads: int | None = None
+    ) -> None:
         self.config = model.config
         self.numerics = _numerics(model, library.isa, block_size)
         self.num_blocks = num_blocks
+        self._threads = threads
+        self._head_bytes = model.weights["embed_tokens" if model.config.is_tied else "lm_head"].num_bytes
+        self._num_bytes = model.num_bytes - self._head_bytes
         self.block_bytes = block_bytes(model, block_size)
         self._kernels = library.kernels
         self._model = model  # with the next, it owns the memory that the structures point into
@@ -105,7 +115,7 @@ class NativeDecoder:
             self.kv.data_ptr(),
             out.data_ptr(),
             self._room(num_tokens),
-            torch.get_num_threads(),
+            self._threads or _num_threads(self._num_bytes, num_tokens),
         )
         self._kernels.forward(ctypes.addressof(self._decoder), ctypes.addressof(step))
         return out
@@ -122,7 +132,7 @@ class NativeDecoder:
             hidden_NE.shape[1],
             out.data_ptr(),
             self._room(len(hidden_NE)),
-            torch.get_num_threads(),
+            self._threads or _num_threads(self._head_bytes, len(hidden_NE)),
         )
         return out[:, : self.config.vocab_size]
 
@@ -243,6 +253,12 @@ def block_bytes(model: PackedModel, block_size: int) -> int:
     element = 4 if _has_float32_kv(model) else 2
     tokens, width = _padded(block_size, _TILE), _padded(config.head_dim, 16)
     return 2 * config.num_layers * config.num_kv_heads * width * tokens * element
+
+
+def _num_threads(num_bytes: int, rows: int) -> int:
+    """One where the work is so little that threads would mostly wait for each other, and for a free core."""
+    seconds = max(num_bytes / _BYTES_PER_SECOND, num_bytes * rows / _PRODUCTS_PER_SECOND)
+    return 1 if seconds < _WORTH_SHARING else torch.get_num_threads()
 
 
 def _has_float32_kv(model: PackedModel) -> bool:

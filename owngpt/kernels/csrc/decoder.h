@@ -86,7 +86,7 @@ struct Barrier {
   }
 
  private:
-  static constexpr int MAX_SPINS = 4000;  // some tens of microseconds
+  static constexpr int MAX_SPINS = 60000;  // about a millisecond: giving up the core costs a turn of everyone else's
 };
 
 struct Range {
