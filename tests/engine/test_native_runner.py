@@ -93,18 +93,9 @@ def test_a_row_has_the_same_bits_alone_in_chunks_and_in_company(folder: Path, li
 
 
 def test_threads_do_not_change_a_bit(folder: Path, library: Library) -> None:
-    model, request, before = (
-        load_packed(folder, "int8", cache_dir=None),
-        request_of(tokens(3), 0),
-        torch.get_num_threads(),
-    )
-    found = []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            found.append(logits(runner_of(model, library), [whole(request)]))
-    finally:
-        torch.set_num_threads(before)
+    model, request = load_packed(folder, "int8", cache_dir=None), request_of(tokens(3), 0)
+    runners = [NativeRunner(model, library, num_blocks=40, block_size=BLOCK, threads=count) for count in (1, 2, 3)]
+    found = [logits(runner, [whole(request)]) for runner in runners]
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
 
