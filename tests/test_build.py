@@ -75,6 +75,34 @@ def test_a_checkpoint_recommends_its_sampling(folders: tuple[Path, Path], settin
 
 
 @pytest.mark.anyio
+async def test_a_draft_model_guesses_and_says_nothing_of_its_own(
+    folders: tuple[Path, Path], settings: Settings, tmp_path: Path
+) -> None:
+    draft = tmp_path / "draft"
+    shutil.copytree(family_checkpoint("llama", tmp_path / "llama"), draft)
+    byte_tokenizer(draft, chat_template=CHATML)
+    said = []
+    for engine in (replace(SMALL, speculation="off"), replace(SMALL, speculation="on", draft_model=str(draft))):
+        models = load_models(replace(settings, models=(str(folders[0]),), engine=engine))
+        served = models.generator(None).engine
+        async with served.submit([1, 2, 3], SamplingParams(temperature=0, max_tokens=20)) as events:
+            said.append([token_id async for event in events for token_id in event.token_ids])
+        assert (served.stats().drafted_tokens > 0) == (engine.draft_model is not None)
+        served.close()
+    assert said[0] == said[1]
+
+
+def test_a_draft_model_with_other_tokens_is_refused_by_name(
+    folders: tuple[Path, Path], settings: Settings, tmp_path: Path
+) -> None:
+    draft = family_checkpoint("llama", tmp_path / "other-words")
+    byte_tokenizer(draft, marks=["<other>"])
+    engine = replace(SMALL, draft_model=str(draft))
+    with pytest.raises(ConfigError, match=r"other-words has other tokens than tiny-decoder"):
+        load_models(replace(settings, models=(str(folders[0]),), engine=engine))
+
+
+@pytest.mark.anyio
 async def test_a_folder_becomes_a_server_that_answers(app: App) -> None:
     async with client_of(app, KEY) as client:
         names = [model["id"] for model in (await client.get("/v1/models")).json()["data"]]

@@ -52,6 +52,8 @@ def finish(request: Request, reason: FinishReason, error: str | None = None) -> 
 
 def join(events: Sequence[TokenEvent]) -> list[TokenEvent]:
     """The events of one choice in one step as one, or as two where its thinking ends: no event mixes the two."""
+    if len(events) == 1:
+        return list(events)
     return [_joined(list(same)) for _, same in groupby(events, lambda event: event.is_thinking)]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llguidance import LLMatcher
 
+from owngpt.config import EngineConfig
 from owngpt.engine.core import EngineCore
 from owngpt.engine.request import Request
 from owngpt.engine.submission import Submissions
+from owngpt.kernels.library import Library
+from owngpt.model.packed_model import load_packed
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import FinishReason, PredictionUse, SamplingParams, Thinking, TokenEvent
-from tests.engine.makers import run
+from tests.engine.makers import padded_tokenizer, run
 from tests.engine.markov import markov_core
+from tests.fakes.model import VOCAB_SIZE, family_checkpoint
 
 PROSE = b"she sells sea shells by the sea shore, and the shells she sells are sea shells for sure. "
 
@@ -173,3 +179,27 @@ def test_a_prediction_saves_steps_and_its_use_is_told(tokenizer: Tokenizer) -> N
         assert all(event.prediction is None for event in events[:-1])
         steps.append(core.counters.steps)
     assert steps[0] < steps[1] / 3
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "int8"])
+def test_native_kernels_give_the_same_bits_with_guesses_and_without(
+    library: Library, tmp_path: Path, dtype: str
+) -> None:
+    model = load_packed(family_checkpoint("qwen3", tmp_path / "model"), dtype)
+    tokenizer = padded_tokenizer(tmp_path / "tokenizer", VOCAB_SIZE)
+    prompts = [PROSE, PROSE[:50] * 3, bytes(range(70))]
+    kinds: list[dict[str, Any]] = [{"logprobs": 2}, {"temperature": 0.3, "top_p": 0.9}, {"frequency_penalty": 0.1}]
+    found, accepted = [], []
+    for mode in ("off", "auto", "on"):
+        core = EngineCore(model, tokenizer, EngineConfig(kv_memory=2**22, speculation=mode))
+        assert core.runner.is_invariant
+        requests = [
+            request
+            for prompt, kind in product(prompts, kinds)
+            for request in requests_of(core, tokenizer, prompt, **kind, max_tokens=100, ignore_eos=True)
+        ]
+        found.append(answers(core, requests))
+        accepted.append(core.stats().accepted_tokens)
+        core.close()
+    assert found[0] == found[1] == found[2]
+    assert accepted[0] == 0 < accepted[2]
