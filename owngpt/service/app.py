@@ -43,6 +43,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
+        self.receipts.prune()
 
     @property
     def models(self) -> Models:

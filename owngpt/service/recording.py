@@ -62,6 +62,11 @@ class ReceiptWriter:
             self._thread.start()
         return job.done
 
+    def prune(self) -> None:
+        """Delete what is too old. This happens by itself in every hour in which a receipt is written."""
+        if self._days is not None:
+            self._store.prune(int(time.time()) - self._days * _DAY)
+
     def close(self) -> None:
         """Write what waits, and end."""
         self._jobs.put(None)
@@ -71,7 +76,7 @@ class ReceiptWriter:
     def _run(self) -> None:
         while jobs := self._take():
             self._write(jobs)
-            self._prune()
+            self._prune_in_time()
 
     def _take(self) -> list[_Job]:
         """Wait for a job, and take all that are there; none when it is time to end."""
@@ -99,12 +104,12 @@ class ReceiptWriter:
             for job in jobs:
                 job.done.set_result(None)
 
-    def _prune(self) -> None:
-        if self._days is None or time.monotonic() < self._next_prune:
+    def _prune_in_time(self) -> None:
+        if time.monotonic() < self._next_prune:
             return
         self._next_prune = time.monotonic() + _PRUNE_SECONDS
         try:
-            self._store.prune(int(time.time()) - self._days * _DAY)
+            self.prune()
         except Exception:
             logger.exception("old receipts could not be deleted")
 
