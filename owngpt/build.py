@@ -55,7 +55,7 @@ def open_app(settings: Settings) -> Opened:
     tracer = OpenTelemetryTracer(settings.otel_endpoint) if settings.otel_endpoint else NoTracer()
     database = SQLite(database_file(settings.data_dir))
     keys, metrics = Keys(database), PrometheusMetrics()
-    app = App(settings, database, keys, Limits(_capacity(settings), metrics), metrics=metrics, tracer=tracer)
+    app = App(settings, database, keys, _limits(settings, metrics), metrics=metrics, tracer=tracer)
     return Opened(app, keys.ensure_admin(settings.api_key))
 
 
@@ -239,7 +239,6 @@ def fingerprint(
     )
 
 
-def _capacity(settings: Settings) -> int:
-    """Choices that all engines together run and queue."""
-    engine = settings.engine
-    return (engine.max_running + engine.max_queue) * max(1, len(settings.models))
+def _limits(settings: Settings, metrics: PrometheusMetrics) -> Limits:
+    """As much room as each engine has."""
+    return Limits(settings.engine.capacity, metrics, settings.engine.reserve)

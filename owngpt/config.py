@@ -8,6 +8,9 @@ One frozen dataclass per component; built once in `Settings.load` and passed dow
     data_dir = "~/.owngpt"
     [aliases]
     "gpt-5.2" = "Qwen3-0.6B"
+    [projects.nightly]
+    weight = 0.5
+    service_tier = "flex"
     [server]
     port = 8000
     [engine]
@@ -63,6 +66,24 @@ class EngineConfig:
     draft_model: str | None = None  # folder or name of a smaller model with the same tokenizer, which guesses too
     threads: int | None = None  # None: the cores of this machine
 
+    @property
+    def capacity(self) -> int:
+        """Choices that an engine runs and queues, whoever sends them."""
+        return self.max_running + self.max_queue
+
+    @property
+    def reserve(self) -> int:
+        """Choices beyond it, for projects that have no more than so many."""
+        return self.capacity // 8
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectConfig:
+    """How one project is served beside the others."""
+
+    weight: float = 1.0  # its share of the machine while others want theirs, compared with their weights
+    service_tier: str = "default"  # of requests that name none: default, flex or priority
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -70,6 +91,7 @@ class Settings:
 
     models: tuple[str, ...] = ()  # folders or ORG/NAME[@revision]; empty: the bundled ones
     aliases: Mapping[str, str] = field(default_factory=dict)  # name on the wire -> name of a loaded model
+    projects: Mapping[str, ProjectConfig] = field(default_factory=dict)  # by name
     data_dir: Path = Path("~/.owngpt")
     api_key: str | None = field(default=None, repr=False)  # an admin key; None: one is made on the very first start
     otel_endpoint: str | None = None  # OTLP over HTTP; None: no traces
@@ -170,6 +192,33 @@ def _aliases(value: Any) -> dict[str, str]:
     return dict(value)
 
 
+def _weight(value: Any) -> float:
+    try:
+        weight = float(value)
+    except (TypeError, ValueError):
+        weight = math.nan
+    if not 0.001 <= weight <= 1000:
+        raise ValueError("weight must be a number from 0.001 to 1000")
+    return weight
+
+
+def _projects(value: Any) -> dict[str, ProjectConfig]:
+    if not isinstance(value, Mapping) or not all(isinstance(project, Mapping) for project in value.values()):
+        raise ValueError("it must map names to tables: [projects.NAME]")
+    convert: dict[str, Callable[[Any], Any]] = {
+        "weight": _weight,
+        "service_tier": _one_of("default", "flex", "priority"),
+    }
+    for project in value.values():
+        for name in project:
+            if name not in convert:
+                raise ValueError(f"a project has {' and '.join(convert)}, but no {name}")
+    return {
+        name: ProjectConfig(**{key: convert[key](given) for key, given in project.items()})
+        for name, project in value.items()
+    }
+
+
 def _one_of(*choices: str, **synonyms: str) -> Callable[[Any], str]:
     def convert(value: Any) -> str:
         name = str(value).lower()
@@ -198,12 +247,14 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "kv_cache_size": parse_bytes,
     "max_body_bytes": parse_bytes,
     "aliases": _aliases,
+    "projects": _projects,
     "stream_slowdown": _factor,
     "dtype": _one_of("auto", "fp32", "bf16", "int8", "int4", float32="fp32", bfloat16="bf16"),
     "store": _one_of("all", "asked", "never"),
     "speculation": _one_of("auto", "on", "off", true="on", false="off"),
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
+_TABLES = ("aliases", "projects")  # their keys are the operator's, so only a file can hold them
 _SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig}
 _PLACE: dict[str, str | None] = {f.name: None for f in fields(Settings) if f.name not in _SECTIONS} | {
     f.name: section for section, cls in _SECTIONS.items() for f in fields(cls)
@@ -233,7 +284,7 @@ def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: env[variable]
         for name in _PLACE
-        if name != "aliases" and env.get(variable := f"OWNGPT_{name.upper()}", "") != ""
+        if name not in _TABLES and env.get(variable := f"OWNGPT_{name.upper()}", "") != ""
     }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from owngpt.config import EngineConfig, ServerConfig, Settings, parse_bytes
+from owngpt.config import EngineConfig, ProjectConfig, ServerConfig, Settings, parse_bytes
 from owngpt.errors import ConfigError
 
 
@@ -67,6 +67,27 @@ def test_the_environment_can_say_everything_but_aliases() -> None:
     assert settings.models == ("a", "b")
     assert settings.api_key == "sk-mine"
     assert settings.engine == EngineConfig(kv_memory=512 * 2**20, prefix_cache=False, threads=2)
+
+
+def test_projects_have_a_weight_and_a_tier(tmp_path: Path) -> None:
+    file = write(tmp_path, '[projects.nightly]\nweight = 0.5\nservice_tier = "flex"\n[projects."a b"]\nweight = 2\n')
+    projects = Settings.load(file, env={"OWNGPT_PROJECTS": "not from here"}).projects
+    assert projects == {"nightly": ProjectConfig(0.5, "flex"), "a b": ProjectConfig(2.0, "default")}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("projects = 1", "must map names"),
+        ("[projects.a]\nweight = 0", "weight must be"),
+        ("[projects.a]\nservice_tier = 'batch'", "one of default, flex, priority"),
+        ("[projects.a]\nspeed = 1", "no speed"),
+        ("[engine]\nstream_slowdown = 1", "above 1"),
+    ],
+)
+def test_how_projects_are_served_is_checked(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Settings.load(write(tmp_path, text), env={})
 
 
 def test_where_prefixes_are_kept_and_how_much_of_it() -> None:

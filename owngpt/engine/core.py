@@ -256,7 +256,7 @@ class ThreadEngine:
             tokenizer, keep, self._core.max_model_len, config.max_queue, config.prefix_cache, vocab_size
         )
         self._compiler = ConstraintCompiler(tokenizer)
-        self._admission = Admission(config.max_running + config.max_queue)
+        self._admission = Admission(config.capacity + config.reserve)
         self._wake = threading.Condition()  # guards the four below
         self._arrivals: list[tuple[Request, Stream]] = []
         self._departures: list[Request] = []

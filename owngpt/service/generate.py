@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Protocol
 
 from owngpt.errors import EngineFailed, InvalidRequest
@@ -16,9 +17,10 @@ from owngpt.service.limits import Ticket
 from owngpt.service.models import ServedModel
 from owngpt.service.receipts import Inputs, Order
 from owngpt.service.recording import Recording, leaving
+from owngpt.service.tiers import claim_of
 from owngpt.service.trace import trace
 from owngpt.text.tokenizer import FAR
-from owngpt.types import Constraint, FinishReason, SamplingParams, TokenEvent, Usage
+from owngpt.types import Claim, Constraint, FinishReason, SamplingParams, Tier, TokenEvent, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class GenerationRequest:
     request_id: str = ""
     order: Order | None = None  # for a receipt; None: nothing is kept
     caching: Caching = Caching()
+    tier: Tier = Tier.DEFAULT
+    patience: float | None = None  # seconds until the first token that its client waits; None: it has not said
 
 
 class Generation:
@@ -119,15 +123,16 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
     (no room, a prompt that is refused or too long) and `EngineFailed` while its events are read.
     """
     model, prompt, n = request.model, request.prompt, request.sampling.n
+    claim = claim_of(app.settings, caller, request.tier, request.patience)
     with (
-        app.limits.admit(prompt.operation, model.name, n, prompt.num_prompts) as ticket,
+        app.limits.admit(prompt.operation, model.name, n, prompt.num_prompts, claim) as ticket,
         trace(app.tracer, prompt.operation, model.name, ticket, request.sampling),
     ):
         prepared = await app.workers.run(prompt.cost, prompt.prepare, model, request.sampling)
         check_fits(prepared, model, prompt.param)
         seeds = _seeds(request, len(prepared.prompts))
         recording = _recording(app, caller, request, prepared, seeds)
-        async with _submit(caller, request, prepared, seeds, ticket.at_once) as events:
+        async with _submit(caller, request, prepared, seeds, ticket.at_once, claim) as events:
             with leaving(recording):
                 yield Generation(prepared.prompts, events, ticket, recording)
 
@@ -179,8 +184,15 @@ def _recording(
 
 
 def _submit(
-    caller: Caller, request: GenerationRequest, prepared: Prepared, seeds: Sequence[int | None], at_once: int
+    caller: Caller,
+    request: GenerationRequest,
+    prepared: Prepared,
+    seeds: Sequence[int | None],
+    at_once: int,
+    claim: Claim,
 ) -> AbstractAsyncContextManager[Events]:
+    claims = chain([claim], repeat(replace(claim, deadline=None)))  # the first token is the first prompt's
+
     def submit(seeded: tuple[Sequence[int], int | None]) -> AbstractAsyncContextManager[Events]:
         prompt, seed = seeded
         return request.model.engine.submit(
@@ -190,6 +202,7 @@ def _submit(
             namespace=namespace(caller, request.caching.key),
             is_durable=request.caching.is_durable,
             request_id=request.request_id,
+            claim=next(claims),
         )
 
     return fan_out(submit, list(zip(prepared.prompts, seeds, strict=True)), prepared.sampling.n, at_once)

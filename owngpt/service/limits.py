@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from owngpt.errors import InvalidRequest, Overloaded, RequestError, ServiceUnavailable
+from owngpt.errors import InvalidRequest, Overloaded, RequestError, ResourceUnavailable, ServiceUnavailable
 from owngpt.service.telemetry import Metrics, RequestRecord
-from owngpt.types import FinishReason, TokenEvent, Usage
+from owngpt.types import ANYONE, Claim, FinishReason, TokenEvent, Usage
 
 MAX_AT_ONCE = 8  # prompts of one request that run at the same time
 
 
 class Room(NamedTuple):
-    """How many choices the server takes, and how many more it would take now."""
+    """How many choices an engine takes, and how many more it would take now."""
 
     capacity: int
     remaining: int
@@ -69,33 +70,44 @@ class Ticket:
 
 
 class Limits:
-    """Admits requests while there is room for their choices, and settles each one on any exit."""
+    """Admits requests while there is room for their choices, and settles each one on any exit.
 
-    def __init__(self, capacity: int, metrics: Metrics) -> None:
-        self._capacity = capacity
+    Each model's engine has room for `capacity` choices of anybody, and for `reserve` more of those tenants that have
+    no more than so many there: nobody who fills the room keeps the others out. Spare tiers fill half of it at most.
+    """
+
+    def __init__(self, capacity: int, metrics: Metrics, reserve: int = 0) -> None:
+        self._capacity, self._reserve = capacity, reserve
         self._metrics = metrics
-        self._num_choices = 0
+        self._inside: dict[str, Counter[str]] = defaultdict(Counter)  # choices by model and tenant
         self._idle = asyncio.Event()
         self._idle.set()
         self.is_draining = False
 
     @property
     def room(self) -> Room:
-        return Room(self._capacity, max(0, self._capacity - self._num_choices))
+        """Of the fullest model."""
+        most = max((inside.total() for inside in self._inside.values()), default=0)
+        return Room(self._capacity, max(0, self._capacity - most))
 
     @contextmanager
-    def admit(self, operation: str, model: str, num_choices: int = 1, num_prompts: int = 1) -> Iterator[Ticket]:
+    def admit(
+        self, operation: str, model: str, num_choices: int = 1, num_prompts: int = 1, claim: Claim = ANYONE
+    ) -> Iterator[Ticket]:
         """Take room for a request of `num_choices` for each prompt while the context is open.
 
-        Of several prompts only some run at once, so that is what takes room; the ticket says how many.
-        Raises `ServiceUnavailable` while draining, `Overloaded` when there is no room, and `InvalidRequest` when
-        there never will be. Leaving tells the metrics how it ended: finished, rejected, failed, or aborted.
+        Of several prompts only some run at once, so that is what takes room, until all have ended; the ticket says how
+        many. So the engine, which has as much room, never refuses a later one.
+        Raises `ServiceUnavailable` while draining, `Overloaded` when there is no room, `ResourceUnavailable` when there
+        is none to spare, and `InvalidRequest` when there never will be. Leaving tells the metrics how it ended:
+        finished, rejected, failed, or aborted.
         """
-        at_once = max(1, min(num_prompts, MAX_AT_ONCE, self._capacity // num_choices))
-        self._check(num_choices * at_once)
+        limit = max(1, self._capacity // 2) if claim.tier.is_spare else self._capacity
+        at_once = max(1, min(num_prompts, MAX_AT_ONCE, limit // num_choices))
+        self._check(num_choices * at_once, model, claim, limit)
         ticket = Ticket(operation, model, num_choices, at_once)
         self._metrics.request_started(operation, model)
-        self._take(num_choices * at_once)
+        self._take(num_choices * at_once, model, claim.tenant)
         outcome: str | None = None
         try:
             yield ticket
@@ -109,7 +121,7 @@ class Limits:
             outcome = "abort"
             raise
         finally:
-            self._take(-num_choices * at_once)
+            self._take(-num_choices * at_once, model, claim.tenant)
             self._metrics.request_finished(ticket.record(outcome))
 
     async def drain(self) -> None:
@@ -117,17 +129,25 @@ class Limits:
         self.is_draining = True
         await self._idle.wait()
 
-    def _check(self, num_choices: int) -> None:
+    def _check(self, num_choices: int, model: str, claim: Claim, limit: int) -> None:
         if self.is_draining:
             raise ServiceUnavailable("the server is about to stop; try again in a moment")
-        if num_choices > self._capacity:
-            raise InvalidRequest(f"n is {num_choices}; this server runs at most {self._capacity} at once", param="n")
-        if num_choices > self.room.remaining:
-            raise Overloaded(f"{self._num_choices} generations are in flight; this server takes {self._capacity}")
+        if num_choices > limit:
+            raise InvalidRequest(f"n is {num_choices}; this server runs at most {limit} at once", param="n")
+        inside, own = self._inside[model].total(), self._inside[model][claim.tenant]
+        if inside + num_choices <= limit:
+            return
+        if claim.tier.is_spare:
+            raise ResourceUnavailable(f"{inside} generations are in flight, so there is no capacity to spare")
+        if own + num_choices > self._reserve or inside + num_choices > self._capacity + self._reserve:
+            raise Overloaded(f"{inside} generations are in flight; this server takes {self._capacity}")
 
-    def _take(self, num_choices: int) -> None:
-        self._num_choices += num_choices
-        if self._num_choices:
+    def _take(self, num_choices: int, model: str, tenant: str) -> None:
+        inside = self._inside[model]
+        inside[tenant] += num_choices
+        if not inside[tenant]:
+            del inside[tenant]
+        if any(self._inside.values()):
             self._idle.clear()
         else:
             self._idle.set()

@@ -404,7 +404,6 @@ async def test_nothing_is_named_when_all_is_known() -> None:
         ({"audio": {"voice": "a", "format": "wav"}}, "audio", "text only"),
         ({"modalities": ["text", "audio"]}, "modalities", "['text'] only"),
         ({"web_search_options": {}}, "web_search_options", "does not search"),
-        ({"service_tier": "flex"}, "service_tier", "'flex'"),
         ({"verbosity": "low"}, "verbosity", "'low'"),
         ({"functions": [{"name": "f"}]}, "functions", "use 'tools'"),
         ({"n": 129}, "n", "<= 128"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from owngpt.errors import EngineFailed, InvalidRequest, Overloaded, ServiceUnavailable
+from owngpt.errors import EngineFailed, InvalidRequest, Overloaded, ResourceUnavailable, ServiceUnavailable
 from owngpt.service.limits import Limits
 from owngpt.service.telemetry import RequestRecord
-from owngpt.types import FinishReason, PromptInfo, TokenEvent, Usage
+from owngpt.types import Claim, FinishReason, PromptInfo, Tier, TokenEvent, Usage
 
 
 @dataclass
@@ -105,3 +105,49 @@ async def test_draining_lets_nobody_in_and_waits_for_the_rest() -> None:
         with pytest.raises(ServiceUnavailable), limits.admit("chat", "m"):
             pass
     await asyncio.wait_for(drain, 1)
+
+
+def test_each_model_has_room_of_its_own_for_as_long_as_a_list_of_prompts_runs() -> None:
+    """One room for all models let lists of prompts overfill one engine, which then refused a later prompt."""
+    limits = Limits(8, Recorder())
+    with limits.admit("text_completion", "a", 1, 100), limits.admit("chat", "b", 5):
+        assert limits.room == (8, 0)
+        with pytest.raises(Overloaded), limits.admit("chat", "a"):
+            pass
+        with limits.admit("chat", "b", 3):
+            pass
+    assert limits.room.remaining == 8
+
+
+def test_whoever_fills_the_room_keeps_nobody_else_out() -> None:
+    busy, quiet, other = Claim("busy"), Claim("quiet"), Claim("other")
+    limits = Limits(8, Recorder(), reserve=2)
+    with limits.admit("chat", "m", 8, claim=busy):
+        with pytest.raises(Overloaded), limits.admit("chat", "m", claim=busy):
+            pass
+        with limits.admit("chat", "m", claim=quiet), limits.admit("chat", "m", claim=other):
+            assert limits.room.remaining == 0
+            with pytest.raises(Overloaded), limits.admit("chat", "m", claim=quiet):
+                pass
+
+
+def test_a_project_with_its_share_of_the_reserve_gets_no_more_of_it() -> None:
+    limits = Limits(8, Recorder(), reserve=2)
+    quiet = Claim("quiet")
+    with limits.admit("chat", "m", 6, claim=Claim("busy")), limits.admit("chat", "m", 2, claim=quiet):
+        assert limits.room.remaining == 0
+        with pytest.raises(Overloaded), limits.admit("chat", "m", claim=quiet):
+            pass
+
+
+@pytest.mark.parametrize("tier", [Tier.FLEX, Tier.BATCH])
+def test_spare_tiers_take_half_of_the_room_at_most(tier: Tier) -> None:
+    claim = Claim("a", tier=tier)
+    limits = Limits(8, Recorder(), reserve=2)
+    with limits.admit("text_completion", "m", 1, 100, claim) as ticket:
+        assert ticket.at_once == 4
+        with pytest.raises(ResourceUnavailable) as refused, limits.admit("chat", "m", claim=claim):
+            pass
+        assert refused.value.code == "resource_unavailable"
+        with limits.admit("chat", "m", 4, claim=Claim("a")):
+            pass

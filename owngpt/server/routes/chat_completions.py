@@ -11,10 +11,12 @@ from owngpt.server.routes.reply import (
     app_of,
     caller_of,
     ignored_header,
+    patience,
     receipt_header,
     receipt_order,
     reply,
     request_id,
+    tier_of_request,
 )
 from owngpt.server.schemas.answer import Identity, encode
 from owngpt.server.schemas.chat import (
@@ -52,11 +54,19 @@ class Answer:
         self._app, self._caller = app_of(request), caller_of(request)
         self._has_usage = wants_usage(body)
         model = self._app.models.generator(body.model)
-        self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint.id)
+        tier = tier_of_request(request, body.service_tier)
+        self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint.id, tier)
         self._prompt: ChatPrompt = to_prompt(body)
         order = receipt_order(request, body, self._identity)
         self._request = GenerationRequest(
-            model, self._prompt, chat_sampling(body, model), request_id(request), order, to_caching(body)
+            model,
+            self._prompt,
+            chat_sampling(body, model),
+            request_id(request),
+            order,
+            to_caching(body),
+            tier=tier,
+            patience=patience(request),
         )
         self.headers = receipt_header(order)
 

@@ -11,10 +11,12 @@ from owngpt.server.routes.reply import (
     app_of,
     caller_of,
     ignored_header,
+    patience,
     receipt_header,
     receipt_order,
     reply,
     request_id,
+    tier_of_request,
 )
 from owngpt.server.schemas.answer import Identity, encode
 from owngpt.server.schemas.base import unknown_fields
@@ -36,10 +38,19 @@ def respond(request: Request, body: CompletionRequest) -> Response:
     check_completion(body)
     model = app_of(request).models.generator(body.model)
     check_tokens(body.prompt, model.tokenizer.vocab_size, "prompt")
-    identity = Identity.new("cmpl", body.model or model.name, model.fingerprint.id)
+    tier = tier_of_request(request, body.service_tier)
+    identity = Identity.new("cmpl", body.model or model.name, model.fingerprint.id, tier)
     order = receipt_order(request, body, identity)
     prompt = CompletionPrompt(body.prompt, body.suffix)
-    generation = GenerationRequest(model, prompt, completion_sampling(body, model), request_id(request), order)
+    generation = GenerationRequest(
+        model,
+        prompt,
+        completion_sampling(body, model),
+        request_id(request),
+        order,
+        tier=tier,
+        patience=patience(request),
+    )
     answer = Answer(request, body, generation, identity)
     headers = receipt_header(order) | ignored_header(unknown_fields(body))
     return EventStream(answer.stream(), headers) if body.stream else WholeAnswer(answer.whole, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -10,11 +11,14 @@ from starlette.responses import Response
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.answer import Identity
-from owngpt.server.schemas.base import WireModel, header_value, parse
+from owngpt.server.schemas.base import WireModel, header_value, parse, shown
 from owngpt.server.schemas.sampling import SamplingFields
 from owngpt.service.app import App, Caller
 from owngpt.service.receipts import Order
+from owngpt.service.tiers import tier_of
+from owngpt.types import Tier
 
+_PATIENCE_HEADERS = ("x-request-timeout", "x-stainless-read-timeout", "x-stainless-timeout")
 M = TypeVar("M", bound=WireModel)
 
 
@@ -35,6 +39,33 @@ def caller_of(request: Request) -> Caller:
 def request_id(request: Request) -> str:
     """The id that the answer carries in `x-request-id`."""
     return str(request.scope["state"]["request_id"])
+
+
+def tier_of_request(request: Request, service_tier: str | None) -> Tier:
+    """The tier that serves it, by what its body says."""
+    return tier_of(app_of(request).settings, caller_of(request), service_tier)
+
+
+def patience(request: Request) -> float | None:
+    """Seconds that the client waits for the first token, as its headers say; None if they do not.
+
+    `x-request-timeout` is for people; OpenAI's own clients tell how long they wait in headers of theirs. Raises
+    `InvalidRequest` for a value of the first that is no time.
+    """
+    for name in _PATIENCE_HEADERS:
+        text = request.headers.get(name)
+        seconds = None if text is None else _seconds(text)
+        if seconds is not None:
+            return seconds
+        if text is not None and name == _PATIENCE_HEADERS[0]:
+            raise InvalidRequest(
+                f"Invalid header {name!r}: {shown(text)} is no number of seconds above 0.", code="invalid_value"
+            )
+    return None
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) and float(text) > 0 else None
 
 
 async def reply(request: Request, shape: type[M], respond: Callable[[Request, M], Response]) -> Response:

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from owngpt.types import Tier
+
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 
@@ -28,11 +30,12 @@ class Identity:
     created: int  # Unix seconds
     model: str  # as the client named it, or the name of the model that was chosen for it
     fingerprint: str
+    service_tier: str  # that serves it
 
     @classmethod
-    def new(cls, prefix: str, model: str, fingerprint: str) -> Identity:
+    def new(cls, prefix: str, model: str, fingerprint: str, tier: Tier) -> Identity:
         """Of an answer that begins now; `prefix` is chatcmpl or cmpl."""
-        return cls(f"{prefix}-{secrets.token_hex(16)}", int(time.time()), model, fingerprint)
+        return cls(f"{prefix}-{secrets.token_hex(16)}", int(time.time()), model, fingerprint, tier.label)
 
     def fields(self, object_: str) -> dict[str, Any]:
         """The fields in front of `choices`."""
@@ -42,6 +45,7 @@ class Identity:
             "created": self.created,
             "model": self.model,
             "system_fingerprint": self.fingerprint,
+            "service_tier": self.service_tier,
         }
 
 

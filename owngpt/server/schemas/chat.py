@@ -52,11 +52,10 @@ class ChatCompletionRequest(SamplingFields):
     parallel_tool_calls: bool | None = None
     reasoning_effort: Effort | None = None
     chat_template_kwargs: TemplateArguments | None = None
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     modalities: list[Literal["text", "audio"]] | None = Field(None, max_length=16, fail_fast=True)
-    prediction: Prediction | None = None
     safety_identifier: str | None = Field(None, max_length=64)
+    prediction: Prediction | None = None
     prompt_cache_key: str | None = Field(None, max_length=1024)
     prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
 
@@ -88,10 +87,6 @@ def check_chat(request: ChatCompletionRequest) -> None:
             raise _unsupported(name, f"Unsupported parameter: {name!r} cannot be honoured: {why}.")
     if request.modalities is not None and request.modalities != ["text"]:
         raise _unsupported("modalities", "Unsupported value for 'modalities': this server answers with ['text'] only.")
-    if request.service_tier not in (None, "auto", "default"):
-        raise _unsupported(
-            "service_tier", f"Unsupported value for 'service_tier': {request.service_tier!r}; use 'auto'."
-        )
     if request.verbosity not in (None, "medium"):
         raise _unsupported("verbosity", f"Unsupported value for 'verbosity': {request.verbosity!r}; use 'medium'.")
     if request.top_logprobs is not None and not request.logprobs:
@@ -104,12 +99,12 @@ def to_prompt(request: ChatCompletionRequest) -> ChatPrompt:
     """Wire -> `ChatPrompt`. Raises `InvalidRequest` for messages and tools that cannot be used."""
     arguments = request.chat_template_kwargs.model_dump(exclude_unset=True) if request.chat_template_kwargs else {}
     return ChatPrompt(
-        prediction=request.prediction.text() if request.prediction else "",
         messages=[to_message(message, f"messages[{i}]") for i, message in enumerate(request.messages)],
         tool_use=to_tool_use(request.tools or [], request.tool_choice, request.parallel_tool_calls),
         response_format=to_response_format(request.response_format),
         reasoning_effort=request.reasoning_effort,
         template_arguments=arguments,
+        prediction=request.prediction.text() if request.prediction else "",
     )
 
 

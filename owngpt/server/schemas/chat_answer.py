@@ -85,7 +85,7 @@ class WholeChat:
             for i, choice in enumerate(self._choices)
         ]
         fields = identity.fields("chat.completion")
-        return {**fields, "choices": choices, "usage": usage_json(usage), "service_tier": "default"}
+        return {**fields, "choices": choices, "usage": usage_json(usage)}
 
 
 class ChatStream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -25,6 +25,9 @@ Stop = Annotated[
     Field(max_length=MAX_STOPS, fail_fast=True),
     BeforeValidator(_listed),
 ]
+
+
+ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 
 
 class StreamOptions(WireModel):
@@ -51,6 +54,7 @@ class SamplingFields(WireModel):
     stream_options: StreamOptions | None = None
     store: bool | None = None
     user: str | None = None
+    service_tier: ServiceTier | None = None
 
     top_k: int | None = Field(None, ge=-1, le=MAX_TOKENS)
     min_p: float | None = Field(None, ge=0, le=1)
