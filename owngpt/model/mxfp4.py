@@ -15,6 +15,7 @@ from torch import Tensor
 from owngpt.model.weight_source import Codes
 
 GROUP = 32
+_SLICE = 256  # rows that are converted at a time, so that what is made on the way stays small
 E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)
 _ZERO = 12
 _LUT = tuple(round(2 * value) + _ZERO for value in E2M1)  # whole numbers, none below 0
@@ -22,8 +23,11 @@ _LUT = tuple(round(2 * value) + _ZERO for value in E2M1)  # whole numbers, none 
 
 def dequantize(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
     """blocks [..., G, 16] and scales [..., G] -> values [..., G * 32], exact in bfloat16 and float32."""
-    values = _pairs(dtype, blocks.device)[blocks.int()].flatten(-2)  # [..., G, 32]
-    return (values * _powers(scales).to(dtype)[..., None]).flatten(-2)
+    pairs = _pairs(dtype, blocks.device)
+    values = torch.empty(*scales.shape, GROUP, dtype=dtype, device=blocks.device)
+    for part, block, scale in zip(*(torch.split(x, _SLICE) for x in (values, blocks, scales)), strict=True):
+        torch.mul(pairs[block.int()].flatten(-2), _powers(scale).to(dtype)[..., None], out=part)
+    return values.flatten(-2)
 
 
 def codes(blocks: Tensor, scales: Tensor) -> Codes:
