@@ -15,8 +15,8 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from time import perf_counter, sleep
 
@@ -24,12 +24,13 @@ import torch
 
 from owngpt.engine.block_io import BlockReader, BlockWriter, Reading
 from owngpt.engine.kv_store import KVStore
-from owngpt.engine.prefix_cache import Node
+from owngpt.engine.prefix_cache import Node, Parent
 from owngpt.engine.request import Request
 from owngpt.engine.runner import ModelRunner
 from owngpt.engine.scheduler import Chunk, Scheduler
 
 _NAME_BYTES = 32
+_NOTHING: tuple[Parent, bytes] = (-1, b"")
 _MAX_CHAINS = 256  # ended requests whose blocks are still to be saved; beyond it the oldest are given up
 _FLUSH_SECONDS = 5.0  # for what is still to be saved when the engine stops
 _PAUSE = 0.001
@@ -43,15 +44,19 @@ class _Restoration(Reading):
 
 @dataclass(eq=False)
 class _Chain:
-    """Blocks of an ended request, the first ones first: on disk under `names`, in memory if they still are `nodes`."""
+    """The blocks of an ended request, of which the first ones have been seen to."""
 
-    names: Sequence[bytes]
-    nodes: Sequence[Node | None]
-    num_done: int = 0
+    token_ids: Sequence[int]
+    num_blocks: int
+    node: Parent  # of the last one that has been seen to, or the namespace
+    name: bytes  # likewise
+    names: list[bytes] = field(default_factory=list)
+    name_set: set[bytes] = field(default_factory=set)
 
-    @cached_property
-    def name_set(self) -> frozenset[bytes]:
-        return frozenset(self.names)
+    def add(self, node: Node, name: bytes) -> None:
+        self.node, self.name = node.number, name
+        self.names.append(name)
+        self.name_set.add(name)
 
 
 class KVDisk:
@@ -65,6 +70,7 @@ class KVDisk:
         self._reader = BlockReader(store, runner.block_bytes)
         self._writer = BlockWriter()
         self._chains: deque[_Chain] = deque(maxlen=_MAX_CHAINS)
+        self._names: dict[int, tuple[Parent, bytes]] = {}  # by block: what it held, and what that is called on disk
         self.restored_tokens = 0  # counted since the start
 
     @property
@@ -74,9 +80,12 @@ class KVDisk:
 
     def restore(self, request: Request) -> None:
         """See `scheduler.Disk`. The last token is always computed, since its logits are wanted."""
-        names: list[bytes] = []
-        first, end = request.num_published_blocks, (len(request.token_ids) - 1) // self._scheduler.block_size
-        while first + len(names) < end and (name := self._name(request, first + len(names))) in self._store:
+        size, num_found = self._scheduler.block_size, request.num_published_blocks
+        names, name = list[bytes](), self._last_name(request, num_found)
+        for start in range(num_found * size, len(request.token_ids) - size, size):
+            name = self._next_name(name, request.token_ids, start)
+            if name not in self._store:
+                break
             names.append(name)
         if names:
             restoration = _Restoration(names, lambda: request.restoration is restoration, request=request)
@@ -85,11 +94,9 @@ class KVDisk:
 
     def save(self, request: Request) -> None:
         """See `scheduler.Disk`. What is there already counts as used just now."""
-        num_blocks = request.num_published_blocks
-        if request.is_durable and request.namespace is not None and num_blocks:
-            names = [self._name(request, number) for number in range(num_blocks)]
-            nodes = [self._scheduler.cache.node_of(block) for block in request.block_table[:num_blocks]]
-            self._chains.append(_Chain(names, nodes))
+        if request.is_durable and request.namespace is not None and request.num_published_blocks:
+            root = self._first_name(request.namespace)
+            self._chains.append(_Chain(request.token_ids, request.num_published_blocks, request.namespace, root))
 
     def collect(self, seconds: float = 0.0) -> None:
         """Put blocks that have been read in their place; waits for one."""
@@ -103,7 +110,7 @@ class KVDisk:
                 reading.request.restoration = None
 
     def pump(self, seconds: float) -> None:
-        """Copy blocks for the writer: at least one where there is one to copy, and for about so long."""
+        """See to blocks that are to be saved, for about so long, as far as the writer takes them."""
         end = perf_counter() + seconds
         while self._chains and not self._writer.is_full:
             if self._advance(self._chains[0]):
@@ -122,37 +129,48 @@ class KVDisk:
         self._store.close()
 
     def _place(self, restoration: _Restoration, data: memoryview) -> None:
+        request, name = restoration.request, restoration.names[restoration.num_placed]
         restoration.num_placed += 1
-        request = restoration.request
         size, start = self._scheduler.block_size, request.num_computed_tokens
         self._runner.write_block(request.block_table[start // size], torch.frombuffer(data, dtype=torch.uint8))
         if request.num_cached_tokens == start:
             request.num_cached_tokens += size
         self.restored_tokens += size
         self._scheduler.commit([Chunk(request, start, start + size, is_last=False)])
+        self._names[request.block_table[start // size]] = (request.node, name)
 
     def _advance(self, chain: _Chain) -> bool:
-        """Hand the next block that disk lacks to the writer; True at the end of what there is to save."""
-        names, nodes = chain.names, chain.nodes
-        while chain.num_done < len(names) and names[chain.num_done] in self._store:
-            chain.num_done += 1
-        node = nodes[chain.num_done] if chain.num_done < len(names) else None
-        if node is None or self._scheduler.cache.node_of(node.block) != node:  # what comes after a gap is of no use
-            self._writer.add(partial(self._store.touch, names[: chain.num_done][::-1]))  # a prefix outlives the rest
+        """See to the next block: it is on disk, or is handed to the writer; True where there is no next one."""
+        start = len(chain.names) * self._scheduler.block_size
+        node = self._scheduler.cache.find(chain.node, chain.token_ids, start)
+        if node is None or len(chain.names) == chain.num_blocks:  # what comes after a gap is of no use
+            self._writer.add(partial(self._store.touch, chain.names[::-1]))  # a prefix outlives what follows it
             return True
-        data = self._runner.read_block(node.block).numpy().data
-        self._writer.add(partial(self._store.write, names[chain.num_done], data, chain.name_set))
-        chain.num_done += 1
+        name = self._next_name(chain.name, chain.token_ids, start)
+        self._names[node.block] = (node.number, name)
+        if name not in self._store:
+            data = self._runner.read_block(node.block).numpy().data
+            self._writer.add(partial(self._store.write, name, data, chain.name_set))
+        chain.add(node, name)
         return False
 
-    def _name(self, request: Request, number: int) -> bytes:
-        """Of the request's block of that number."""
-        names, size = request.block_names, self._scheduler.block_size
-        while len(names) <= number:
-            start = len(names) * size
-            parent = names[-1] if names else self._digest(f"{self._identity}\0{request.namespace}".encode())
-            names.append(self._digest(parent + array("q", request.token_ids[start : start + size]).tobytes()))
-        return names[number]
+    def _last_name(self, request: Request, num_blocks: int) -> bytes:
+        """Of the last of these blocks of a running request; before the first one, that of its namespace."""
+        assert request.namespace is not None
+        node, name = self._names.get(request.block_table[num_blocks - 1], _NOTHING) if num_blocks else _NOTHING
+        if node == request.node:
+            return name
+        name, size = self._first_name(request.namespace), self._scheduler.block_size
+        for start in range(0, num_blocks * size, size):
+            name = self._next_name(name, request.token_ids, start)
+        return name
+
+    def _first_name(self, namespace: str) -> bytes:
+        return self._digest(f"{self._identity}\0{namespace}".encode())
+
+    def _next_name(self, name: bytes, token_ids: Sequence[int], start: int) -> bytes:
+        """Of the block from `start` on, after the one of this name."""
+        return self._digest(name + array("q", token_ids[start : start + self._scheduler.block_size]).tobytes())
 
     def _digest(self, content: bytes) -> bytes:
         return blake2b(content, digest_size=_NAME_BYTES, key=self._store.key, person=b"name").digest()

@@ -47,12 +47,16 @@ class PrefixCache:
         """The longest cached beginning of `token_ids[:limit]`, in whole blocks. Nothing is locked."""
         prefix = Prefix([], namespace)
         for start in range(0, limit - self.block_size + 1, self.block_size):
-            found = self._nodes.get(self.key(prefix.node, token_ids, start))
+            found = self.find(prefix.node, token_ids, start)
             if found is None:
                 break
             prefix.blocks.append(found.block)
             prefix = Prefix(prefix.blocks, found.number)
         return prefix
+
+    def find(self, parent: Parent, token_ids: Sequence[int], start: int) -> Node | None:
+        """The block of the tokens from `start` on, after `parent`."""
+        return self._nodes.get(self.key(parent, token_ids, start))
 
     def publish(self, parent: Parent, token_ids: Sequence[int], start: int, block: int) -> Node:
         """`block`, which is held, has the computed tokens from `start` on, after `parent`.
@@ -66,11 +70,6 @@ class PrefixCache:
             self._keys[block] = key
             self.pool.keep(block)
         return node
-
-    def node_of(self, block: int) -> Node | None:
-        """What it holds now; None if that is nothing to share."""
-        key = self._keys.get(block)
-        return None if key is None else self._nodes[key]
 
     def discard(self, blocks: Sequence[int]) -> None:
         """Never give these blocks to anyone again: their contents are wrong."""

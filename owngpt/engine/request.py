@@ -67,7 +67,6 @@ class Request:
     num_cached_tokens: int | None = None  # of the prompt, when it was first admitted
     num_shared_tokens: int = 0  # of the prompt, in blocks that others can find once they are computed
     restoration: object | None = None  # what brings more of its prefix from disk; until then nothing of it is computed
-    block_names: list[bytes] = field(default_factory=list)  # on disk, of its first blocks; as far as they were needed
     is_durable: bool = True  # its blocks may be written to disk
     num_lost_tokens: int = 0  # computed when it was last preempted
     num_safe_tokens: int = 0  # until so many are computed, it is not preempted for another tenant's sake again

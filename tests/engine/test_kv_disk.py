@@ -128,6 +128,29 @@ def test_a_damaged_block_ends_the_prefix_changes_no_answer_and_is_replaced(
         assert ask(third) == (4 * BLOCKS, answer)
 
 
+def test_disk_goes_on_where_memory_ends(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    with core(tmp_path, tokenizer) as first:
+        ask(first)
+    with core(tmp_path, tokenizer) as second:
+        assert ask(second, PROMPT[:22], max_tokens=1)[0] == 20
+        assert ask(second)[0] == 4 * BLOCKS
+        assert second.disk is not None
+        assert second.disk.restored_tokens == 4 * BLOCKS
+
+
+def test_disk_goes_on_after_a_block_that_was_never_saved(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    with core(tmp_path, tokenizer) as first:
+        ask(first)
+    oldest_first = sorted(files(tmp_path), key=lambda path: path.stat().st_mtime_ns)
+    oldest_first[-1].unlink()  # the beginning
+    with core(tmp_path, tokenizer) as second:
+        beginning = make_request(PROMPT[:6], 1)
+        beginning.is_durable = False
+        run(second, [beginning])
+        assert beginning.num_cached_tokens == 0
+        assert ask(second)[0] == 4 * BLOCKS
+
+
 def test_choices_share_one_restoration(tmp_path: Path, tokenizer: Tokenizer) -> None:
     with core(tmp_path, tokenizer) as first:
         ask(first)
@@ -137,6 +160,20 @@ def test_choices_share_one_restoration(tmp_path: Path, tokenizer: Tokenizer) -> 
         assert [choice.num_cached_tokens for choice in choices] == [4 * BLOCKS] * 3
         assert second.disk is not None
         assert second.disk.restored_tokens == 4 * BLOCKS
+
+
+def test_a_block_that_two_have_computed_is_held_once(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    """The last block of a prompt is computed by each of its choices; what follows it must not outlive it."""
+    with core(tmp_path, tokenizer) as opened:
+        choices = [make_request(PROMPT, 8, temperature=0.0) for _ in range(2)]
+        for choice in choices:
+            opened.add(choice)
+        while choices[1].num_output_tokens < 5:
+            opened.step()
+            opened.scheduler.check_integrity()
+        assert choices[0].block_table[:14] == choices[1].block_table[:14]
+        for choice in choices:
+            opened.abort(choice)
 
 
 def test_a_conversation_that_must_stay_in_memory_leaves_no_file(tmp_path: Path, tokenizer: Tokenizer) -> None:
