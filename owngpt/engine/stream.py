@@ -8,20 +8,27 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from owngpt.engine.commit import join
 from owngpt.errors import Overloaded, RequestError, ServiceUnavailable
 from owngpt.types import TokenEvent
 
 _MAX_RETRY_AFTER = 60.0
+_MIN_UNREAD = 64  # events that a reader may be behind before they are joined
 
 
 class Stream:
-    """The events of one submit: `num_open` choices are still to end."""
+    """The events of one submit: `num_open` choices are still to end.
+
+    A reader that stalls stops nothing: what it has not read is joined, so that it is little more than its text.
+    """
 
     def __init__(self, admission: Admission, num_choices: int) -> None:
         self.loop = asyncio.get_running_loop()
         self.num_open = num_choices
         self._admission = admission
-        self._items: asyncio.Queue[TokenEvent | RequestError] = asyncio.Queue()
+        self._unread: deque[TokenEvent | RequestError] = deque()
+        self._most_unread = _MIN_UNREAD
+        self._has_news = asyncio.Event()
 
     def put(self, item: TokenEvent | RequestError) -> None:
         """An event; or the failure of one choice, which ends the stream. Nobody reads what comes after the end."""
@@ -30,15 +37,33 @@ class Stream:
         if isinstance(item, RequestError) or item.finish_reason is not None:
             self.num_open -= 1
             self._admission.leave(1)
-        self._items.put_nowait(item)
+        self._unread.append(item)
+        if len(self._unread) > self._most_unread:
+            self._join()
+        self._has_news.set()
 
     async def events(self) -> AsyncIterator[TokenEvent]:
         """Until every choice has ended. Raises what was put as a failure."""
-        while self.num_open or not self._items.empty():
-            item = await self._items.get()
-            if isinstance(item, RequestError):
-                raise item
-            yield item
+        while self.num_open or self._unread:
+            while self._unread:
+                item = self._unread.popleft()
+                if isinstance(item, RequestError):
+                    raise item
+                yield item
+            if self.num_open:
+                self._has_news.clear()
+                await self._has_news.wait()
+
+    def _join(self) -> None:
+        """Leave as few events as possible; not again before there are twice as many, so each is joined a few times."""
+        by_choice: dict[int, list[TokenEvent]] = {}
+        failures = [item for item in self._unread if isinstance(item, RequestError)]
+        for item in self._unread:
+            if not isinstance(item, RequestError):
+                by_choice.setdefault(item.index, []).append(item)
+        self._unread = deque(event for events in by_choice.values() for event in join(events))
+        self._unread += failures
+        self._most_unread = max(_MIN_UNREAD, 2 * len(self._unread))
 
 
 class Admission:
