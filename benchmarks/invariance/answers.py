@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.invariance.cases import Case
 from owngpt.engine.core import ThreadEngine
-from owngpt.types import TokenEvent, TokenLogprob
+from owngpt.types import ANYONE, Claim, Tier, TokenEvent, TokenLogprob
 
 Report = Callable[[int], None]  # how many are answered
 
@@ -68,14 +68,15 @@ async def answer_alone(engine: ThreadEngine, cases: Sequence[Case], report: Repo
 async def answer_together(
     engine: ThreadEngine, cases: Sequence[Case], seed: int, report: Report = lambda _: None
 ) -> list[Answer]:
-    """In any order and company: 1 to 64 at once, that changes all the time, and some whose clients leave."""
+    """In any order and company: 1 to 64 at once, that changes all the time, of all tiers, and some clients leave."""
     random, answers = Random(seed), dict[int, Answer]()
     waiting = random.sample(range(len(cases)), len(cases))
     running: set[asyncio.Task[None]] = set()
     width = 64
 
     async def run(number: int) -> None:
-        answers[number] = await _ask(engine, cases[number])
+        claim = Claim(random.choice(("one", "two")), tier=random.choice(list(Tier)))
+        answers[number] = await _ask(engine, cases[number], claim)
         report(len(answers))
 
     async with asyncio.TaskGroup() as tasks:
@@ -89,10 +90,10 @@ async def answer_together(
     return [answers[number] for number in range(len(cases))]
 
 
-async def _ask(engine: ThreadEngine, case: Case) -> Answer:
+async def _ask(engine: ThreadEngine, case: Case, claim: Claim = ANYONE) -> Answer:
     choices = [Choice() for _ in range(case.sampling.n)]
     async with engine.submit(
-        case.prompt, case.sampling, constraint=case.constraint, namespace=case.namespace
+        case.prompt, case.sampling, constraint=case.constraint, namespace=case.namespace, claim=claim
     ) as events:
         async for event in events:
             assert event.error is None, event.error

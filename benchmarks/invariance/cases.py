@@ -87,6 +87,7 @@ class Maker:
             n=2 if random.random() < 0.05 else 1,
             logprobs=random.choice((None, 0, 5)),
             prompt_logprobs=1 if random.random() < 0.05 else None,
+            prediction=tuple(self._noise(20)) if random.random() < 0.05 else (),
         )
 
     def _noise(self, length: int) -> list[int]:

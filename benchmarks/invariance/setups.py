@@ -36,6 +36,7 @@ class Setup:
     must_have: tuple[str, ...] = ()
     is_new_process: bool = False
     has_disk: bool = False  # prefixes come from files that another engine has left
+    draft_dtype: str | None = None  # the same weights in this format guess
 
 
 ALONE = Setup("alone", {"prefix_cache": False, "speculation": "off", "max_batch_tokens": 4096, "threads": 1})
@@ -52,6 +53,7 @@ SETUPS = (
     ),
     Setup("2 threads, blocks of 32", {"threads": 2, "block_size": 32, "speculation": "auto"}, must_have=("cached",)),
     Setup("after a restart", {"threads": 1, "max_batch_tokens": 200}, must_have=("cached",), is_new_process=True),
+    Setup("a draft model", {"threads": 1, "speculation": "on"}, must_have=("cached", "guessed"), draft_dtype="int4"),
     Setup("prefixes from disk", {"threads": 1, "speculation": "on"}, must_have=("restored",), has_disk=True),
 )
 

@@ -81,8 +81,9 @@ def read_outputs(text: str) -> list[Output]:
 
 
 def sampling_document(sampling: SamplingParams) -> dict[str, Any]:
-    """The parameters as JSON values: names of tokens are text, as keys of JSON objects are."""
+    """The parameters that tokens depend on (a prediction changes the speed only), as JSON values: keys are text."""
     values = asdict(replace(sampling, logit_bias={}))
+    del values["prediction"]
     return {**values, "logit_bias": {str(token): bias for token, bias in sampling.logit_bias.items()}}
 
 
