@@ -57,15 +57,15 @@ class Contestant:
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        with self._process:  # closes both pipes, which ends it, and waits
+            pass
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} {self.format} has ended with status {self._process.wait()}; see above")
+            self.close()
+            raise RuntimeError(f"{self.name} {self.format} has ended with status {self._process.returncode}; see above")
         return json.loads(line)
 
     def _rest(self) -> None:
