@@ -15,6 +15,7 @@ from typing import Any, Literal
 from owngpt.errors import CheckpointError
 from owngpt.model import activations
 from owngpt.model.activations import Activation
+from owngpt.model.quantization import read_quantization
 from owngpt.model.rope import RopeConfig
 from owngpt.model.values import Values, architecture, read_json
 
@@ -212,7 +213,7 @@ class _Reader(Values):
     def open(cls, values: Mapping[str, Any], source: str) -> _Reader:
         name = _known_architecture(values, source)
         family = FAMILIES[name]
-        _refuse_quantized(values, source, family)
+        _check_quantization(values, source, family)
         text = values.get("text_config")
         if isinstance(text, dict):  # a multimodal checkpoint: its text part is the decoder
             values = {"tie_word_embeddings": values.get("tie_word_embeddings"), **text}
@@ -382,12 +383,10 @@ class _Reader(Values):
         return None if self.values.get("final_logit_softcapping") is None else self.number("final_logit_softcapping")
 
 
-def _refuse_quantized(values: Mapping[str, Any], source: str, family: _Family) -> None:
-    quantization = values.get("quantization_config")
-    if family.is_gpt_oss and isinstance(quantization, dict) and quantization.get("quant_method") == "mxfp4":
-        return
-    if quantization is not None:
-        raise CheckpointError(f"{source}: quantized weights are not supported; take the bf16 or fp32 checkpoint")
+def _check_quantization(values: Mapping[str, Any], source: str, family: _Family) -> None:
+    quantization = read_quantization(values, source)
+    if quantization is not None and (quantization.method == "mxfp4") != family.is_gpt_oss:
+        raise CheckpointError(f"{source}: {quantization.method} weights are not supported in this architecture")
 
 
 _NONE_MEANS_OFF = frozenset({"sliding_window"})  # elsewhere null means: take the default

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from owngpt.model.code_folder import CodeFolder
 from owngpt.model.config import ModelConfig
 from owngpt.model.digests import Digests, combined
 from owngpt.model.expert_source import ExpertSource
 from owngpt.model.gguf import GGUFWeights
 from owngpt.model.gguf_file import gguf_file
+from owngpt.model.quantization import Quantization, read_quantization
+from owngpt.model.values import read_json
 from owngpt.model.weight_source import TensorSource, WeightSource
 from owngpt.model.weights import StoredWeights, weight_files
 
@@ -16,7 +19,12 @@ from owngpt.model.weights import StoredWeights, weight_files
 def open_source(folder: Path, config: ModelConfig) -> WeightSource:
     """The folder's weights, whatever their format. `CheckpointError` names what is wrong with them."""
     file = gguf_file(folder)
-    return by_expert(StoredWeights(folder, config)) if file is None else GGUFWeights(file, config)
+    if file is not None:
+        return GGUFWeights(file, config)
+    quantization = _quantization(folder)
+    if quantization is None or quantization.method == "mxfp4":
+        return by_expert(StoredWeights(folder, config))
+    return CodeFolder(folder, config, quantization)
 
 
 def by_expert(source: TensorSource) -> WeightSource:
@@ -26,7 +34,8 @@ def by_expert(source: TensorSource) -> WeightSource:
 
 def is_plain(folder: Path) -> bool:
     """Whether `weights.load_model` reads the folder, too."""
-    return gguf_file(folder) is None
+    quantization = _quantization(folder)
+    return gguf_file(folder) is None and (quantization is None or quantization.method == "mxfp4")
 
 
 def source_files(folder: Path) -> list[Path]:
@@ -38,3 +47,7 @@ def source_files(folder: Path) -> list[Path]:
 def weights_digest(folder: Path, digests: Digests) -> str:
     """SHA-256 of what config.json and the weight files hold, whatever the files are called."""
     return combined(digests.of([folder / "config.json", *source_files(folder)]))
+
+
+def _quantization(folder: Path) -> Quantization | None:
+    return read_quantization(read_json(folder / "config.json"), str(folder / "config.json"))

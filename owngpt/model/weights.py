@@ -26,6 +26,8 @@ INDEX = "model.safetensors.index.json"
 DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _CODES = {"U8": torch.uint8}  # blocks of 4-bit numbers and their scales, for the parameters that are that
+_WORDS = {"I32": torch.int32}  # what GPTQ and AWQ pack such numbers into
+_SIZES = {**_FLOATS, **_CODES, **_WORDS}
 _HEAD = "lm_head.weight"
 _BODIES = ("model.", "model.language_model.", "language_model.model.", "")  # where checkpoints keep the decoder
 _HEADS = ("", "language_model.")
@@ -77,7 +79,20 @@ class StoredTensor(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        return torch.Size(self.shape).numel() * {**_FLOATS, **_CODES}[self.dtype].itemsize
+        return torch.Size(self.shape).numel() * _SIZES[self.dtype].itemsize
+
+
+class TensorReader:
+    """Reads tensors as views of mapped files, which stay open for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._opened: dict[Path, Any] = {}
+
+    def read(self, tensor: StoredTensor) -> Tensor:
+        if tensor.file not in self._opened:
+            self._opened[tensor.file] = _open(tensor.file)
+        value: Tensor = self._opened[tensor.file].get_tensor(tensor.name)
+        return value
 
 
 class StoredWeights:
@@ -89,7 +104,7 @@ class StoredWeights:
         with torch.device("meta"):
             self._found = _find(Transformer(config), folder)
         self.dtype = "bf16" if auto_dtype(self._found["embed_tokens.weight"]) is torch.bfloat16 else "fp32"
-        self._opened: dict[Path, Any] = {}
+        self._reader = TensorReader()
 
     @property
     def num_bytes(self) -> int:
@@ -102,11 +117,7 @@ class StoredWeights:
 
     def read(self, name: str) -> Tensor:
         """See `WeightSource`."""
-        tensor = self._found[name]
-        if tensor.file not in self._opened:
-            self._opened[tensor.file] = _open(tensor.file)
-        value: Tensor = self._opened[tensor.file].get_tensor(tensor.name)
-        return value
+        return self._reader.read(self._found[name])
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -134,23 +145,31 @@ def find_tensors(
     module: nn.Module, stored: Mapping[str, StoredTensor], stored_name: Callable[[str], str], folder: Path
 ) -> dict[str, StoredTensor]:
     """Parameter name -> its tensor. `CheckpointError` names the first that is missing or has another shape."""
-    found: dict[str, StoredTensor] = {}
-    for name, parameter in module.named_parameters():
-        tensor = stored.get(stored_name(name))
-        if tensor is None:
-            raise CheckpointError(f"{folder}: tensor {stored_name(name)} is missing from the weights")
-        if tensor.shape != tuple(parameter.shape):
-            raise CheckpointError(
-                f"{tensor.file}: tensor {tensor.name} has shape {list(tensor.shape)}; "
-                f"config.json asks for {list(parameter.shape)}"
-            )
-        dtypes = _FLOATS if parameter.is_floating_point() else _CODES
-        if tensor.dtype not in dtypes:
-            raise CheckpointError(
-                f"{tensor.file}: tensor {tensor.name} has dtype {tensor.dtype}, not one of {', '.join(dtypes)}"
-            )
-        found[name] = tensor
-    return found
+    return {
+        name: find_tensor(stored, stored_name(name), tuple(parameter.shape), folder, parameter.dtype)
+        for name, parameter in module.named_parameters()
+    }
+
+
+def find_tensor(
+    stored: Mapping[str, StoredTensor],
+    name: str,
+    shape: tuple[int, ...],
+    folder: Path,
+    dtype: torch.dtype = torch.float32,
+) -> StoredTensor:
+    """The tensor `name`, if it is as a parameter needs it; any float will do for another. Raises `CheckpointError`."""
+    tensor = stored.get(name)
+    if tensor is None:
+        raise CheckpointError(f"{folder}: tensor {name} is missing from the weights")
+    if tensor.shape != shape:
+        raise CheckpointError(
+            f"{tensor.file}: tensor {name} has shape {list(tensor.shape)}; config.json asks for {list(shape)}"
+        )
+    dtypes = _FLOATS if dtype.is_floating_point else _CODES
+    if tensor.dtype not in dtypes:
+        raise CheckpointError(f"{tensor.file}: tensor {name} has dtype {tensor.dtype}, not one of {', '.join(dtypes)}")
+    return tensor
 
 
 def fill(
@@ -196,13 +215,13 @@ def _read(model: Transformer, folder: Path, dtype: torch.dtype | None, progress:
 
 def _find(model: Transformer, folder: Path) -> dict[str, StoredTensor]:
     stored = {name: tensor for name, tensor in read_index(folder).items() if not name.endswith(_IGNORED)}
-    stored_name = _naming(stored, folder)
+    stored_name = naming(stored, folder)
     found = find_tensors(model, stored, stored_name, folder)
     _refuse_extra(model, found, stored, stored_name("layers."))
     return found
 
 
-def _naming(stored: Mapping[str, StoredTensor], folder: Path) -> Callable[[str], str]:
+def naming(stored: Mapping[str, StoredTensor], folder: Path) -> Callable[[str], str]:
     """Parameter name -> checkpoint name: the decoder may be a part of a larger model."""
     body = next((prefix for prefix in _BODIES if f"{prefix}embed_tokens.weight" in stored), None)
     if body is None:
