@@ -27,7 +27,8 @@ from owngpt.types import PredictionUse
 
 MAX_DRAFT = 24  # guesses of one request in one step
 _MAX_GUESSES = 96  # of all
-_WORTHWHILE = 1.02  # how many times the tokens per second without guesses they must promise
+_FIRST_TRY = 3  # of all, while nothing is known of larger steps
+_WORTHWHILE = 1.05  # how many times the tokens per second without guesses they must promise
 _MAX_MODEL_DRAFT = 8  # guesses of a draft model for one request
 _HOPED = 0.2  # of a step's time: what one of its own takes, before it is known
 _MODEL_RATE = 0.6  # of a draft model's guesses that come true, before it is known
@@ -35,7 +36,10 @@ _OBLIVION = (
     1 / 256
 )  # how much of what is known of it is forgotten in a step without its guesses, so that it is tried again
 _RATES = (0.4, 0.6, 0.85, 0.95)  # of guesses that come true after matches of 2, 4, 8 and 16 tokens, before it is known
-_FAST, _SLOW = 1 / 8, 1 / 128  # how much one token changes the rates of its request, and those that new ones begin with
+_FAST, _SLOW = (
+    1 / 32,
+    1 / 256,
+)  # how much one token changes the rates of its request, and those that new ones begin with
 
 
 class Acceptance:
@@ -77,7 +81,7 @@ class Follower:
     def learn_model(self, num_accepted: int, num_guesses: int) -> None:
         """What came of the draft model's guesses; those behind the first wrong one tell nothing."""
         for i in range(min(num_accepted + 1, num_guesses)):
-            self.model_rate += ((i < num_accepted) - self.model_rate) * _FAST
+            self.model_rate += ((i < num_accepted) - self.model_rate) * _MODEL_PACE
 
     def chances(self, count: int) -> list[float]:
         return self._own.chances(self.lookup.match_length, count) if self.lookup.match_length else []
@@ -161,6 +165,8 @@ class Speculator:
         """How many guesses each request makes."""
         num_tokens = _num_tokens(chunks)
         spare = min(_MAX_GUESSES, self._scheduler.max_batch_tokens - num_tokens)
+        if self._mode == "auto":
+            spare = min(spare, max(_FIRST_TRY, self._costs.reach - num_tokens))
         chances = [
             (chance, request)
             for request in requests

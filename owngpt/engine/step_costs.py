@@ -22,6 +22,11 @@ class StepCosts:
         self._seconds: list[float] = []
 
     @property
+    def reach(self) -> int:
+        """Up to how many tokens a step may be tried: what goes far beyond what is known may be a bad surprise."""
+        return 2 * self._sizes[-1] if self._sizes else 0
+
+    @property
     def is_known(self) -> bool:
         """Whether any step was observed."""
         return bool(self._sizes)
