@@ -34,6 +34,7 @@ _NOTHING: tuple[Parent, bytes] = (-1, b"")
 _MAX_CHAINS = 256  # ended requests whose blocks are still to be saved; beyond it the oldest are given up
 _FLUSH_SECONDS = 5.0  # for what is still to be saved when the engine stops
 _PAUSE = 0.001
+_MAX_CREDIT = 0.005
 
 
 @dataclass(eq=False, kw_only=True)
@@ -71,6 +72,7 @@ class KVDisk:
         self._writer = BlockWriter()
         self._chains: deque[_Chain] = deque(maxlen=_MAX_CHAINS)
         self._names: dict[int, tuple[Parent, bytes]] = {}  # by block: what it held, and what that is called on disk
+        self._credit = 0.0  # seconds that `pump` may use
         self.restored_tokens = 0  # counted since the start
 
     @property
@@ -110,20 +112,23 @@ class KVDisk:
                 reading.request.restoration = None
 
     def pump(self, seconds: float) -> None:
-        """See to blocks that are to be saved, for about so long, as far as the writer takes them."""
-        end = perf_counter() + seconds
-        while self._chains and not self._writer.is_full:
+        """See to blocks that are to be saved, as far as the writer takes them.
+
+        One block may take longer than `seconds`; then so many calls that follow do nothing that it evens out.
+        """
+        self._credit = min(self._credit + seconds, _MAX_CREDIT)
+        while self._chains and self._credit > 0 and not self._writer.is_full:
+            begin = perf_counter()
             if self._advance(self._chains[0]):
                 self._chains.popleft()
-            if perf_counter() >= end:
-                break
+            self._credit -= perf_counter() - begin
 
     def close(self, seconds: float = _FLUSH_SECONDS) -> None:
         """Save what is left, for at most so long, and let go of the store."""
         self._reader.close()
         end = perf_counter() + seconds
         while self._chains and perf_counter() < end:
-            self.pump(0.0)
+            self.pump(_MAX_CREDIT)
             sleep(_PAUSE if self._writer.is_full else 0.0)
         self._writer.close()
         self._store.close()
