@@ -55,11 +55,11 @@ def running(app: App) -> Iterator[Running]:
         app.close()
 
 
-def tiny_checkpoint(folder: Path) -> Path:
-    """A random Qwen3 with a byte-level tokenizer: it says nothing sensible, and else is a model like any other."""
+def tiny_checkpoint(folder: Path, family: str = "qwen3") -> Path:
+    """Random weights with a byte-level tokenizer: it says nothing sensible, and else is a model like any other."""
     num_known = 256 + len(QWEN_SPECIAL) + len(QWEN_MARKS)
     marks = (*QWEN_MARKS, *(f"<extra{i}>" for i in range(VOCAB_SIZE - num_known)))  # each logit stands for a token
-    byte_tokenizer(family_checkpoint("qwen3", folder), marks=marks, chat_template=CHATML)
+    byte_tokenizer(family_checkpoint(family, folder), marks=marks, chat_template=CHATML)
     edit_config(folder, max_position_embeddings=4096)  # room for tools, a token a byte
     return folder
 

@@ -16,6 +16,7 @@ from benchmarks.invariance.setups import SETUPS, Bench, Run, Setup, Subject
 from owngpt.kernels import library
 from owngpt.model.bundled import garlic_folder
 from tests.clients.serving import tiny_checkpoint
+from tests.fakes.model import FAMILIES
 
 needs_kernels = pytest.mark.skipif(library.chosen() is None, reason="the native kernels are not built")
 HARDEST = "guesses, few blocks, steps of 50"
@@ -50,6 +51,16 @@ def test_1000_prompts_have_the_same_answers_in_any_company(thousand: Bench, alon
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "int4"])
 def test_every_number_format(tiny: Path, dtype: str) -> None:
     bench = Bench(Subject(tiny, dtype, 150, 48))
+    alone, together = bench.alone(lambda _: None), bench.together(setup_named(HARDEST), lambda _: None)
+    assert differences(alone.answers, together.answers) == NONE
+
+
+@needs_kernels
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family(tmp_path: Path, family: str) -> None:
+    """Windows, sinks, experts and all."""
+    folder = tiny_checkpoint(tmp_path, family)
+    bench = Bench(Subject(folder, "int8", 40, 48))
     alone, together = bench.alone(lambda _: None), bench.together(setup_named(HARDEST), lambda _: None)
     assert differences(alone.answers, together.answers) == NONE
 
