@@ -6,12 +6,12 @@ Times are in seconds. Each `App` has its own registry, so several can live in on
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -116,6 +116,21 @@ class _Engines(Collector):
                 for model, stats in readings.items():
                     family.add_metric([model], getattr(stats, attribute))
                 yield family
+        yield from _by_tier({(model, tier): v for model, stats in readings.items() for tier, v in stats.tiers.items()})
+
+
+def _by_tier(readings: Mapping[tuple[str, str], tuple[int, int, float]]) -> Iterator[Metric]:
+    """Choices that wait, that have been admitted, and the seconds that these had waited; by model and tier."""
+    waiting = GaugeMetricFamily(
+        "owngpt_engine_tier_waiting", "Choices in the queue, by service tier", labels=["model", "tier"]
+    )
+    waited = SummaryMetricFamily(
+        "owngpt_engine_tier_wait_seconds", "From arrival to admission, by service tier", labels=["model", "tier"]
+    )
+    for labels, (num_waiting, num_admitted, seconds) in readings.items():
+        waiting.add_metric(labels, num_waiting)
+        waited.add_metric(labels, num_admitted, seconds)
+    yield from (waiting, waited)
 
 
 class MetricsMiddleware:

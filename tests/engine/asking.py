@@ -12,7 +12,7 @@ from typing import Any
 from owngpt.config import EngineConfig
 from owngpt.engine.core import ThreadEngine
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.types import FinishReason, SamplingParams, TokenEvent
+from owngpt.types import ANYONE, Claim, FinishReason, SamplingParams, TokenEvent
 
 
 @contextmanager
@@ -49,13 +49,14 @@ async def ask(
     *,
     constraint: Any = None,
     namespace: str = "",
+    claim: Claim = ANYONE,
     **sampling: Any,
 ) -> list[Answer]:
     """Submit and read to the end; one answer per choice."""
     ids = list(prompt.encode() if isinstance(prompt, str) else prompt)
     params = SamplingParams(**({"temperature": 0.0, "max_tokens": 20} | sampling))
     events: list[list[TokenEvent]] = [[] for _ in range(params.n)]
-    async with engine.submit(ids, params, constraint=constraint, namespace=namespace) as stream:
+    async with engine.submit(ids, params, constraint=constraint, namespace=namespace, claim=claim) as stream:
         async for event in stream:
             events[event.index].append(event)
     return [Answer(each) for each in events]

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from owngpt.engine.client import EngineStats
+from owngpt.engine.client import EngineStats, TierStats
 from owngpt.server.metrics import MetricsMiddleware, PrometheusMetrics
 from owngpt.service.models import Models
 from owngpt.service.telemetry import RequestRecord
@@ -39,6 +39,7 @@ class Engine:
             preemptions=1,
             steps=60,
             step_seconds=1.5,
+            tiers={"flex": TierStats(num_waiting=2, num_admitted=4, wait_seconds=6.0)},
             drafted_tokens=9,
             accepted_tokens=8,
         )
@@ -86,6 +87,9 @@ def test_engines_are_read_at_each_scrape() -> None:
     assert samples["owngpt_engine_drafted_tokens_total", "garlic"] == 9
     assert samples["owngpt_engine_accepted_tokens_total", "garlic"] == 8
     assert samples["owngpt_engine_preemptions_total", "garlic"] == 1
+    assert samples["owngpt_engine_tier_waiting", "garlic", "flex"] == 2
+    assert samples["owngpt_engine_tier_wait_seconds_count", "garlic", "flex"] == 4
+    assert samples["owngpt_engine_tier_wait_seconds_sum", "garlic", "flex"] == 6
 
 
 def test_two_apps_do_not_share_counters() -> None:
