@@ -29,17 +29,15 @@ MAX_DRAFT = 24  # guesses of one request in one step
 _MAX_GUESSES = 96  # of all
 _FIRST_TRY = 3  # of all, while nothing is known of larger steps
 _WORTHWHILE = 1.05  # how many times the tokens per second without guesses they must promise
-_MAX_MODEL_DRAFT = 8  # guesses of a draft model for one request
-_HOPED = 0.2  # of a step's time: what one of its own takes, before it is known
-_MODEL_RATE = 0.6  # of a draft model's guesses that come true, before it is known
-_OBLIVION = (
-    1 / 256
-)  # how much of what is known of it is forgotten in a step without its guesses, so that it is tried again
 _RATES = (0.4, 0.6, 0.85, 0.95)  # of guesses that come true after matches of 2, 4, 8 and 16 tokens, before it is known
-_FAST, _SLOW = (
-    1 / 32,
-    1 / 256,
-)  # how much one token changes the rates of its request, and those that new ones begin with
+_FAST, _SLOW = 1 / 32, 1 / 256  # how much one token changes the rates of its request, and those others begin with
+
+# Of the draft model:
+_MAX_MODEL_DRAFT = 8  # guesses for one request
+_HOPED = 0.2  # of a step's time: what one of its own takes, before it is known
+_MODEL_RATE = 0.6  # of its guesses that come true, before it is known
+_MODEL_PACE = 1 / 8  # how much one guess changes that
+_OBLIVION = 1 / 256  # how much of that is forgotten in a step without its guesses, so that it is tried again
 
 
 class Acceptance:
