@@ -142,7 +142,7 @@ def _generator(
         engine_config(settings),
         keep=chat.family.keep,
         store=store,
-        identity=f"owngpt {__version__} {files.weights} {dtype}",
+        identity=f"owngpt {__version__} {files.weights} {dtype} {settings.engine.draft_model}",
         draft=_draft(source, tokenizer, settings, progress),
     )
     identity = fingerprint(files, tokenizer, chat, dtype, engine.numerics)

@@ -36,6 +36,8 @@ class EngineStats:
     preemptions: int
     steps: int
     step_seconds: float  # total time spent in steps
+    restored_tokens: int = 0  # prompt tokens that came back from disk
+    disk_bytes: int = 0  # what prefixes take on disk, those of all engines that share it
     drafted_tokens: int = 0  # tokens that were guessed ahead
     accepted_tokens: int = 0  # of these, those that came true
     tiers: Mapping[str, TierStats] = field(default_factory=dict)  # by label

@@ -76,6 +76,11 @@ class KVDisk:
         self.restored_tokens = 0  # counted since the start
 
     @property
+    def num_bytes(self) -> int:
+        """See `scheduler.Disk`."""
+        return self._store.num_bytes
+
+    @property
     def is_saving(self) -> bool:
         """Whether there is something left to hand to the writer."""
         return bool(self._chains)

@@ -44,6 +44,13 @@ class Verdict(Enum):
 class Disk(Protocol):
     """Where prefixes outlive their blocks (`engine/kv_disk.py`)."""
 
+    restored_tokens: int  # counted since the start
+
+    @property
+    def num_bytes(self) -> int:
+        """What it takes."""
+        ...
+
     def restore(self, request: Request) -> None:
         """It has been admitted: if more of it is on disk than in its blocks, its `restoration` brings it."""
         ...

@@ -54,6 +54,8 @@ class Counters:
                 tier.label: TierStats(scheduler.queues[tier].num_waiting, self.admitted[tier], self.wait_seconds[tier])
                 for tier in Tier
             },
+            restored_tokens=0 if scheduler.disk is None else scheduler.disk.restored_tokens,
+            disk_bytes=0 if scheduler.disk is None else scheduler.disk.num_bytes,
             drafted_tokens=speculator.num_drafted,
             accepted_tokens=speculator.num_accepted,
         )

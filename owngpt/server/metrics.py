@@ -27,11 +27,13 @@ _ENGINE_GAUGES = {
     "num_running": ("engine_running", "Choices that decode"),
     "num_waiting": ("engine_waiting", "Choices in the queue"),
     "num_blocks": ("engine_kv_blocks", "KV blocks"),
+    "disk_bytes": ("engine_kv_disk_bytes", "Bytes of prefixes on disk"),
     "num_free_blocks": ("engine_kv_blocks_free", "KV blocks that are free or only cached"),
 }
 _ENGINE_COUNTERS = {
     "prompt_tokens": ("engine_prompt_tokens", "Prompt tokens, cached ones included"),
     "cached_tokens": ("engine_cached_tokens", "Prompt tokens from the prefix cache"),
+    "restored_tokens": ("engine_restored_tokens", "Prompt tokens that came back from disk"),
     "generated_tokens": ("engine_generated_tokens", "Tokens sampled"),
     "preemptions": ("engine_preemptions", "Choices put back into the queue for lack of blocks"),
     "steps": ("engine_steps", "Steps of the engine"),

@@ -64,8 +64,8 @@ def test_an_engine_that_starts_anew_finds_what_was_computed_before(tmp_path: Pat
     with core(tmp_path, tokenizer) as third:
         cached, warm = ask(third, PROMPT + list(b" And on."))
         assert (cached, warm) == (52 + 4, cold)
-        assert third.disk is not None
-        assert third.disk.restored_tokens == cached
+        assert third.stats().restored_tokens == cached
+        assert third.stats().disk_bytes == sum(path.stat().st_size for path in files(tmp_path))
 
 
 def test_what_was_said_is_found_as_well(tmp_path: Path, tokenizer: Tokenizer) -> None:

@@ -40,6 +40,8 @@ class Engine:
             steps=60,
             step_seconds=1.5,
             tiers={"flex": TierStats(num_waiting=2, num_admitted=4, wait_seconds=6.0)},
+            restored_tokens=300,
+            disk_bytes=2**30,
             drafted_tokens=9,
             accepted_tokens=8,
         )
@@ -84,6 +86,8 @@ def test_engines_are_read_at_each_scrape() -> None:
     assert samples["owngpt_engine_waiting", "garlic"] == 2
     assert samples["owngpt_engine_kv_blocks_free", "garlic"] == 40
     assert samples["owngpt_engine_step_seconds_total", "garlic"] == 1.5
+    assert samples["owngpt_engine_restored_tokens_total", "garlic"] == 300
+    assert samples["owngpt_engine_kv_disk_bytes", "garlic"] == 2**30
     assert samples["owngpt_engine_drafted_tokens_total", "garlic"] == 9
     assert samples["owngpt_engine_accepted_tokens_total", "garlic"] == 8
     assert samples["owngpt_engine_preemptions_total", "garlic"] == 1
