@@ -1,7 +1,7 @@
 """A text of messages with headers (harmony), as it streams -> reasoning, content and tool calls.
 
-No text is lost: what calls a function that nobody offered is content. What comes out does not depend on how the text
-was cut into pieces, but for marks that a body spells out, which mean nothing there.
+No text is lost but that of headers: what calls a function that nobody offered is content. What comes out does not
+depend on how the text was cut into pieces.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from owngpt.text.call import normalized
-from owngpt.text.harmony import END, MESSAGE, Header, may_be_header, read_header
+from owngpt.text.harmony import CHANNEL, END, MESSAGE, START, Header, may_be_header, read_header
 from owngpt.text.output import ContentDelta, OutputDelta, ReasoningDelta, ToolCallArguments, ToolCallStart, split_at
 from owngpt.types import Tool
 
@@ -69,6 +69,9 @@ class MessageParser:
             self._pending = rest
             return True
         if may_be_header(head) and not self._is_final:
+            return False
+        if may_be_header(head) and head.lstrip().startswith((START, CHANNEL)):  # cut short, so nobody knows what of
+            self._pending = ""
             return False
         self._open(Header())  # it is none: all of it was said
         return bool(self._pending)

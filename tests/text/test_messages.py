@@ -68,7 +68,9 @@ def parse(text: str, tools: tuple[Tool, ...] = TOOLS) -> tuple[str, str, list[tu
         ("<|channel|>analysis to=python code<|message|>print(1)", "print(1)", "", []),
         ("no header at all", "", "no header at all", []),
         ("to be or not", "", "to be or not", []),
-        ("<|channel|>fin", "", "<|channel|>fin", []),
+        ("<|channel|>fin", "", "", []),
+        (f"{THOUGHT}<|channel|>final", "hm, so", "", []),
+        ("<|chan", "", "<|chan", []),
         ("", "", "", []),
     ],
 )
@@ -126,5 +128,5 @@ def test_any_chunking_says_the_same_and_loses_nothing(data: st.DataObject) -> No
         deltas += parser.feed(rest[:size])
         rest = rest[size:]
     assert merge([*deltas, *parser.finish()]) == whole
-    if not whole[2] and "<|message|>" not in text:
+    if not text.lstrip().startswith(("<|start|>", "<|channel|>")) and "<|message|>" not in text:
         assert whole[0] + whole[1] == text
