@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 MIN_MATCH = 2  # tokens that must be the same before anything is guessed
 _MAX_MATCH = 24  # as far back as matches are compared
@@ -24,11 +25,10 @@ class Lookup:
     """
 
     def __init__(self, text: Iterable[int], prediction: Sequence[int] = ()) -> None:
-        self._tokens = array("q")
-        self._latest: dict[tuple[int, int], int] = {}  # pair -> where its second token stood last
-        self._earlier = array("q")  # by position: where the same pair stood before
-        for token_id in (*prediction, _END, *text) if prediction else text:
-            self._index(token_id)
+        self._tokens = array("i")
+        self._latest: dict[int, int] = {}  # pair -> where its second token stood last
+        self._earlier = array("i")  # by position: where the same pair stood before
+        self._read((*prediction, _END, *text) if prediction else text)
         self._cursor = -1  # the position of what is guessed next
         self.match_length = 0  # tokens before it that are the same; 0: there is no guess
         self.num_predicted = 0  # tokens that came as the prediction has them
@@ -41,7 +41,7 @@ class Lookup:
     def push(self, token_id: int) -> bool:
         """The next token of the text; whether it was guessed."""
         is_right = self.match_length > 0 and self._tokens[self._cursor] == token_id
-        self._index(token_id)
+        self._read((token_id,))
         if is_right:
             self.num_predicted += self._cursor < self._end_of_prediction
             self._cursor += 1
@@ -58,12 +58,17 @@ class Lookup:
         found = [self._tokens[self._cursor + i % period] for i in range(count)]
         return found[: found.index(_END)] if _END in found else found
 
-    def _index(self, token_id: int) -> None:
-        position = len(self._tokens)
-        self._tokens.append(token_id)
-        pair = (self._tokens[position - 1], token_id)
-        self._earlier.append(self._latest.get(pair, -1) if position else -1)
-        self._latest[pair] = position
+    def _read(self, text: Iterable[int]) -> None:
+        """Add these tokens; the first one has no pair."""
+        begin = len(self._tokens) or 1
+        self._tokens.extend(text)
+        latest, earlier = self._latest, self._earlier
+        if not earlier and self._tokens:
+            earlier.append(-1)
+        for position, (first, second) in enumerate(pairwise(self._tokens[begin - 1 :]), begin):
+            pair = first << 32 | second
+            earlier.append(latest.get(pair, -1))
+            latest[pair] = position
 
     def _search(self) -> None:
         """Take the place with the longest common past, of equals the latest."""
