@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from owngpt.kernels.packed import Format, PackedWeight
@@ -241,3 +243,47 @@ def test_nothing_is_left_of_a_cache_that_could_not_be_finished(folder: Path, tmp
     with pytest.raises(OSError, match="No space left"):
         weight_cache.write(tmp_path / "cache" / "int8.safetensors", weights(), {}, 100)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+MEASURE = """
+import re, sys, threading, time, torch
+from pathlib import Path
+from owngpt.model.packed_model import load_packed
+
+def anonymous():
+    return 1024 * int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+torch.set_num_threads(1)
+small, large, cache = map(Path, sys.argv[1:])
+load_packed(small, "int8", cache_dir=cache)  # what torch needs at all
+before, peak, is_done = anonymous(), 0, threading.Event()
+
+def watch():
+    global peak
+    while not is_done.wait(0.002):
+        peak = max(peak, anonymous())
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+packed = load_packed(large, "int8", cache_dir=cache)
+is_done.set()
+watcher.join()
+print(packed.num_bytes, peak - before, anonymous() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_loading_needs_no_second_copy(folder: Path, tmp_path: Path) -> None:
+    """int8 takes at most 1.05 bytes per parameter, and while it is made, memory of its own for one matrix only."""
+    large = Path(shutil.copytree(folder, tmp_path / "large"))
+    edit_config(large, hidden_size=512, intermediate_size=4096, vocab_size=30_000, num_hidden_layers=8, layer_types=...)
+    model = load_model(large, "bf16", random_weights=True)
+    save_file({f"model.{name}": value for name, value in model.state_dict().items()}, large / "model.safetensors")
+    count = sum(parameter.numel() for parameter in model.parameters())
+    command = [sys.executable, "-c", MEASURE, str(folder), str(large), str(tmp_path / "cache")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    size, peak, after = map(int, done.stdout.split())
+    assert count > 60e6
+    assert count < size < 1.05 * count
+    assert peak < 0.4 * size, "the largest matrix is a quarter of the model"
+    assert after < 0.3 * size, "the weights are mapped; the allocator may hold on to what one matrix took"
