@@ -191,7 +191,7 @@ _JSON = st.recursive(
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_value_is_read_or_refused(checkpoint: Callable[[str], Path], data: st.DataObject) -> None:
-    family = data.draw(st.sampled_from(["llama", "qwen2-window", "smollm3", "gemma3"]))
+    family = data.draw(st.sampled_from(["llama", "qwen2-window", "smollm3", "gemma3", "qwen3-moe", "gpt-oss-mxfp4"]))
     values = json.loads((checkpoint(family) / "config.json").read_text())
     key = data.draw(st.sampled_from(sorted({*values, "rope_theta", "rope_scaling", "sliding_window"})))
     value = data.draw(_JSON)
