@@ -14,11 +14,13 @@ from owngpt.config import EngineConfig
 from owngpt.engine.core import EngineCore
 from owngpt.engine.kv_store import KVStore
 from owngpt.engine.request import Request
+from owngpt.kernels.library import Library
+from owngpt.model.packed_model import load_packed
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import TokenEvent
 from tests.engine.makers import make_request, run
 from tests.engine.scripted import NAN, ScriptedModel
-from tests.fakes.model import tiny_model
+from tests.fakes.model import family_checkpoint, tiny_model
 
 PROMPT = list(b"A conversation of some length, which goes on and on.")  # 52 tokens: 13 blocks of 4
 BLOCKS = 12  # of it that can be found: the last token is always computed
@@ -86,6 +88,23 @@ def test_blocks_come_back_bit_by_bit(tmp_path: Path, tokenizer: Tokenizer) -> No
             contents.append([opened.runner.read_block(block).tolist() for block in request.block_table[:BLOCKS]])
             opened.abort(request)
     assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "int8"])
+def test_an_answer_has_the_same_bits_cold_warm_and_from_disk(
+    tmp_path: Path, tokenizer: Tokenizer, library: Library, dtype: str
+) -> None:
+    packed = load_packed(family_checkpoint("qwen3", tmp_path / "model"), dtype)
+    answers = []
+    for found in ((0, 4 * BLOCKS), (4 * BLOCKS, 4 * BLOCKS)):
+        with core(tmp_path, tokenizer, packed, speculation="off") as opened:
+            for num_cached_tokens in found:
+                request = make_request(PROMPT, 12, temperature=1.0, logprobs=5)
+                (events,) = run(opened, [request]).values()
+                answers.append([(event.token_ids, event.logprobs) for event in events])
+                assert request.num_cached_tokens == num_cached_tokens
+    cold, warm, restored, again = answers
+    assert cold == warm == restored == again
 
 
 @pytest.mark.parametrize(
