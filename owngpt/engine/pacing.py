@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 _MIN_TOKENS = 8  # of prompts in a step: they move on, however slow the machine is
-_QUIET_SHARE, _TOKEN_SHARE = 0.1, 0.3  # of a new measurement in its average
+_FASTER, _SLOWER = 0.3, 0.03  # share of a new quiet step in its average: others on the machine make steps slower
+_TOKEN_SHARE, _SURE_TOKENS = 0.3, 16  # share of a new step with prompts, less where it has few of their tokens
 _MEMORY_SECONDS = 30.0
 _LEARNING_SECONDS = 1.0
 
@@ -29,10 +30,12 @@ class Pace:
         """A step is done."""
         if not num_prompt_tokens:
             size = num_rows.bit_length()
-            self._quiet[size] = _mix(self._quiet.get(size), seconds, _QUIET_SHARE)
+            old = self._quiet.get(size, seconds)
+            self._quiet[size] = old + (_FASTER if seconds < old else _SLOWER) * (seconds - old)
             return
-        rest = max(0.0, seconds - (self._quiet_seconds(num_rows) or 0.0))
-        self._token = _mix(self._token, rest / num_prompt_tokens, _TOKEN_SHARE)
+        each = max(0.0, seconds - (self._quiet_seconds(num_rows) or 0.0)) / num_prompt_tokens
+        share = _TOKEN_SHARE * min(1.0, num_prompt_tokens / _SURE_TOKENS)
+        self._token = each if self._token is None else self._token + share * (each - self._token)
 
     def _quiet_seconds(self, num_rows: int) -> float | None:
         """Of about so many rows, or of the next fewer that were measured: rather too little than too much."""
@@ -57,7 +60,3 @@ class DrainRate:
         past = math.exp(-seconds / _MEMORY_SECONDS)
         self._tokens = self._tokens * past + num_tokens
         self._seconds = self._seconds * past + seconds
-
-
-def _mix(old: float | None, new: float, share: float) -> float:
-    return new if old is None else old + share * (new - old)
