@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from owngpt.cli import main
+from owngpt.kernels import library
 from owngpt.service.app import App
 from owngpt.service.receipts import Output
 from owngpt.service.replay import Parting, partings
@@ -89,6 +90,18 @@ def test_several_prompts_with_their_own_seeds(app: App) -> None:
     result = replay(app, stored(app, "/v1/completions", prompt=["ab", "ab", "cd"], n=2))
     assert result.exit_code == 0, result.output
     assert "identical: 6 choices, " in result.stdout
+
+
+@pytest.mark.skipif(library.chosen() is None, reason="the native kernels are not built")
+def test_what_was_said_among_others_is_said_again_alone_bit_for_bit(app: App) -> None:
+    async def ask_all() -> list[httpx.Response]:
+        async with client_of(app, KEY) as client:
+            bodies = ({"messages": MESSAGES, "store": True, "max_tokens": 8 + i, "logprobs": True} for i in range(12))
+            return await asyncio.gather(*[client.post("/v1/chat/completions", json=body) for body in bodies])
+
+    for response in asyncio.run(ask_all())[::4]:
+        result = replay(app, response.headers["x-owngpt-receipt"])
+        assert (result.exit_code, "tokens with their log-probabilities" in result.stdout) == (0, True), result.output
 
 
 def test_what_has_changed_is_named(app: App, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,10 +55,11 @@ def replay(
     receipt = find(settings.data_dir, receipt_id)
     inputs, then = Inputs.read(receipt.inputs), read_outputs(receipt.outputs)
     click.echo(f"{receipt.id}, {_when(receipt.created_at)}, {receipt.operation} with {receipt.model}")
-    if inputs.write()[1] != receipt.digest:
+    if hashlib.sha256(receipt.inputs.encode()).hexdigest() != receipt.digest:
         click.echo("the receipt has been altered: its inputs are not those that its digest stands for")
         ctx.exit(DIFFERS)
-    engine = replace(settings.engine, dtype=dtype or inputs.fingerprint.dtype, max_model_len=inputs.max_model_len)
+    plain = replace(settings.engine, speculation="off", prefix_cache=False)
+    engine = replace(plain, dtype=dtype or inputs.fingerprint.dtype, max_model_len=inputs.max_model_len)
     with loaded(replace(settings, engine=engine), None if model else receipt.model) as served:
         show_changes(
             fingerprint_changes(inputs.fingerprint, served.fingerprint) + request_changes(receipt, inputs, served)

@@ -26,7 +26,11 @@ class Fingerprint:
         return f"fp_{digest_of(asdict(self))[:12]}"
 
 
+def canonical(document: Any) -> str:
+    """A JSON value in its one canonical form: sorted keys, no spaces, ASCII."""
+    return json.dumps(document, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
 def digest_of(document: Any) -> str:
-    """SHA-256 of a JSON value in its one canonical form (sorted keys, no spaces, UTF-8), in hex."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    """SHA-256 of the canonical form, in hex."""
+    return hashlib.sha256(canonical(document).encode()).hexdigest()

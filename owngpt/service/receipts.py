@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from owngpt.service.fingerprint import Fingerprint, digest_of
+from owngpt.service.fingerprint import Fingerprint, canonical
 from owngpt.types import FinishReason, SamplingParams, Thinking
 
 
@@ -50,10 +50,9 @@ class Inputs:
             **{**values, "fingerprint": Fingerprint(**values["fingerprint"]), "sampling": _sampling(values["sampling"])}
         )
 
-    def write(self) -> tuple[str, str]:
-        """JSON, and the digest of it."""
-        document = self.document()
-        return json.dumps(document), digest_of(document)
+    def write(self) -> str:
+        """Canonical JSON, so that equal inputs are equal texts."""
+        return canonical(self.document())
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,8 @@ class Recording:
 
     def _receipt(self) -> Receipt:
         project_id, operation, model = self._owner
-        inputs, digest = self._inputs.write()
+        inputs = self._inputs.write()
+        digest = hashlib.sha256(inputs.encode()).hexdigest()
         outputs = write_outputs([choice.output() for choice in self._choices])
         order = self._order
         return Receipt(order.id, project_id, order.created, operation, model, digest, order.body, inputs, outputs)

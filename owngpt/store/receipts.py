@@ -17,9 +17,9 @@ class Receipt:
     created_at: int  # Unix seconds
     operation: str  # chat or text_completion
     model: str  # the name of the loaded model
-    digest: str  # SHA-256 of `inputs` in canonical JSON
+    digest: str  # SHA-256 of `inputs`
     request: str  # the body as it was sent
-    inputs: str  # everything that the tokens follow from
+    inputs: str  # everything that the tokens follow from, in canonical form: equal inputs are equal texts
     outputs: str  # the tokens of each choice, as far as they were delivered
 
 
