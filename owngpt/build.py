@@ -228,7 +228,7 @@ def fingerprint(
 ) -> Fingerprint:
     """What answers of a model depend on; `numerics` are its engine's."""
     ids = [tokenizer.bos_token_id, *tokenizer.eos_token_ids, *sorted(tokenizer.special_ids)]
-    libraries = [f"{name} {version(name)}" for name in ("tokenizers", "llguidance")]
+    libraries = [f"{name} {version(name)}" for name in ("torch", "tokenizers", "llguidance")]
     return Fingerprint(
         weights=files.weights,
         dtype=dtype,
