@@ -6,14 +6,16 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import Queue
+from queue import Full, Queue
 
 from owngpt.engine.kv_store import KVStore
 
 logger = logging.getLogger(__name__)
 
 _AHEAD = 8  # blocks that wait in memory, on their way to the engine or to disk
+_FAREWELL = 5.0  # seconds that the end of a thread is waited for
 
 
 @dataclass(eq=False)
@@ -57,11 +59,11 @@ class BlockReader:
         return blocks
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; a disk that does not answer is left alone."""
         with self._change:
             self._is_closing = True
             self._change.notify_all()
-        self._thread.join()
+        self._thread.join(_FAREWELL)
 
     def _run(self) -> None:
         while (reading := self._next()) is not None:
@@ -108,9 +110,10 @@ class BlockWriter:
         self._tasks.put_nowait(task)
 
     def close(self) -> None:
-        """Finish what has been taken, and end the thread."""
-        self._tasks.put(None)
-        self._thread.join()
+        """Finish what has been taken, and end the thread; a disk that does not answer is left alone."""
+        with suppress(Full):
+            self._tasks.put(None, timeout=_FAREWELL)
+            self._thread.join(_FAREWELL)
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:

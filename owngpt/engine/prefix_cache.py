@@ -45,14 +45,15 @@ class PrefixCache:
 
     def match(self, namespace: str, token_ids: Sequence[int], limit: int) -> Prefix:
         """The longest cached beginning of `token_ids[:limit]`, in whole blocks. Nothing is locked."""
-        prefix = Prefix([], namespace)
+        blocks: list[int] = []
+        node: Parent = namespace
         for start in range(0, limit - self.block_size + 1, self.block_size):
-            found = self.find(prefix.node, token_ids, start)
+            found = self.find(node, token_ids, start)
             if found is None:
                 break
-            prefix.blocks.append(found.block)
-            prefix = Prefix(prefix.blocks, found.number)
-        return prefix
+            blocks.append(found.block)
+            node = found.number
+        return Prefix(blocks, node)
 
     def find(self, parent: Parent, token_ids: Sequence[int], start: int) -> Node | None:
         """The block of the tokens from `start` on, after `parent`."""
