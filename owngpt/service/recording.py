@@ -38,7 +38,7 @@ class _Job(NamedTuple):
 class ReceiptWriter:
     """Writes receipts in a thread of its own; all that wait when it is free share one commit.
 
-    After `days` (None: never) they are deleted. Safe to use from any thread.
+    After `days` (None: never) they are deleted. Used by one event loop.
     """
 
     def __init__(self, store: Receipts, days: int | None = None) -> None:

@@ -49,6 +49,16 @@ async def test_chat() -> None:
     assert chunks[-1].usage.completion_tokens == 6
 
 
+async def test_a_stored_answer_names_its_receipt() -> None:
+    async with client_of(make_app("Hello!")) as client:
+        raw = await client.chat.completions.with_raw_response.create(
+            model="fake", messages=HI, store=True, metadata={"a": "b"}
+        )
+        assert raw.headers["x-owngpt-receipt"] == raw.parse().id
+        stream = await client.chat.completions.create(model="fake", messages=HI, store=True, stream=True)
+        assert {chunk.id for chunk in await gather(stream)} == {stream.response.headers["x-owngpt-receipt"]}
+
+
 @pytest.mark.parametrize("script", [CALL, f"{CALL}\n{CALL}"])
 async def test_tools(script: Script) -> None:
     async with client_of(make_app(script)) as client:
