@@ -80,13 +80,16 @@ class DraftModel:
 
     def mirror(self, chunks: Sequence[Chunk]) -> None:
         """The step of these chunks is done, its tokens are known: before blocks that are full now are shared."""
+        begin = perf_counter()
         behind = [chunk for chunk in map(self._behind, chunks) if chunk is not None]
         if behind:
             self._forward(behind)
             self._num_mirrored.update((chunk.request, chunk.end) for chunk in behind)
+        self.seconds += perf_counter() - begin
 
     def guess(self, counts: Mapping[Request, int]) -> dict[Request, list[int]]:
         """So many next tokens of each request; there are slots for them. `counts` are at least 1."""
+        begin = perf_counter()
         guesses: dict[Request, list[int]] = {request: [] for request in counts}
         chunks = [self._unread(request) for request in counts]
         for depth in range(max(counts.values())):
@@ -95,6 +98,7 @@ class DraftModel:
                 guesses[chunk.request].append(self._pick(row, chunk.request, depth))
             chunks = [_next(chunk, guesses[chunk.request][-1]) for chunk in chunks if counts[chunk.request] > depth + 1]
         self._num_mirrored.update((request, len(request.token_ids)) for request in counts)
+        self.seconds += perf_counter() - begin
         return guesses
 
     def _unread(self, request: Request) -> Chunk:
@@ -117,11 +121,8 @@ class DraftModel:
         return rows_of(self._runner.logits(hidden_TE[last_R]))
 
     def _forward(self, chunks: Sequence[Chunk]) -> tuple[Tensor, ForwardBatch]:
-        begin = perf_counter()
         batch = ForwardBatch.build(chunks, self._block_size)
-        hidden_TE = self._runner.forward(batch)
-        self.seconds += perf_counter() - begin
-        return hidden_TE, batch
+        return self._runner.forward(batch), batch
 
     def _pick(self, logits_V: Row, request: Request, ahead: int) -> int:
         known_V = logits_V[: self._vocab_size]

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from time import perf_counter
 from weakref import WeakKeyDictionary
 
 from owngpt.engine.draft_model import DraftModel
@@ -193,9 +192,9 @@ class Speculator:
             for request in requests:
                 self._followers[request].model_rate += (_MODEL_RATE - self._followers[request].model_rate) * _OBLIVION
             return {}
-        begin = perf_counter()
+        before = self._model.seconds
         guesses = self._model.guess(counts)
-        self._model_costs.observe(len(counts), (perf_counter() - begin) / max(counts.values()))
+        self._model_costs.observe(len(counts), (self._model.seconds - before) / max(counts.values()))
         return {request: _possible(request, guesses[request]) for request in counts}
 
     def _model_depth(self, rates: Sequence[float], num_tokens: int) -> int:
