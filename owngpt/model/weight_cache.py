@@ -51,6 +51,7 @@ def write(
                 writer.add(name, vector)
             for name, weight in weights:
                 writer.add_weight(name, weight)
+                del weight  # before the next one is made
             writer.finish()
             file.flush()
             os.fsync(file.fileno())
