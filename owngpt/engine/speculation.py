@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 from owngpt.engine.draft_model import DraftModel
 from owngpt.engine.lookup import Lookup
+from owngpt.engine.model_guesses import ModelGuesses
 from owngpt.engine.request import Request
 from owngpt.engine.scheduler import Chunk, Scheduler
 from owngpt.engine.step_costs import StepCosts
@@ -30,13 +31,6 @@ _FIRST_TRY = 3  # of all, while nothing is known of larger steps
 _WORTHWHILE = 1.05  # how many times the tokens per second without guesses they must promise
 _RATES = (0.4, 0.6, 0.85, 0.95)  # of guesses that come true after matches of 2, 4, 8 and 16 tokens, before it is known
 _FAST, _SLOW = 1 / 32, 1 / 256  # how much one token changes the rates of its request, and those others begin with
-
-# Of the draft model:
-_MAX_MODEL_DRAFT = 8  # guesses for one request
-_HOPED = 0.2  # of a step's time: what one of its own takes, before it is known
-_MODEL_RATE = 0.6  # of its guesses that come true, before it is known
-_MODEL_PACE = 1 / 8  # how much one guess changes that
-_OBLIVION = 1 / 256  # how much of that is forgotten in a step without its guesses, so that it is tried again
 
 
 class Acceptance:
@@ -63,7 +57,6 @@ class Follower:
         self._own = Acceptance(common.rates, _FAST)
         self._num_seen = request.num_prompt_tokens
         self.lookup = Lookup(request.token_ids[: self._num_seen], request.sampling.prediction)
-        self.model_rate = _MODEL_RATE  # of the draft model's guesses that come true
 
     def catch_up(self, request: Request) -> None:
         """Learn from the tokens that have come."""
@@ -75,11 +68,6 @@ class Follower:
                 self._common.learn(length, is_right)
         self._num_seen = len(request.token_ids)
 
-    def learn_model(self, num_accepted: int, num_guesses: int) -> None:
-        """What came of the draft model's guesses; those behind the first wrong one tell nothing."""
-        for i in range(min(num_accepted + 1, num_guesses)):
-            self.model_rate += ((i < num_accepted) - self.model_rate) * _MODEL_PACE
-
     def chances(self, count: int) -> list[float]:
         return self._own.chances(self.lookup.match_length, count) if self.lookup.match_length else []
 
@@ -90,35 +78,33 @@ class Speculator:
     def __init__(self, scheduler: Scheduler, mode: str, model: DraftModel | None = None) -> None:
         self._scheduler = scheduler
         self._mode = mode
-        self._model = None if mode == "off" else model
         self._acceptance = Acceptance()
         self._followers: WeakKeyDictionary[Request, Follower] = WeakKeyDictionary()
         self._costs = StepCosts()
+        self._model = None
+        if model is not None and mode != "off":
+            self._model = ModelGuesses(model, scheduler, self._costs, is_always=mode == "on")
         self._guessing: list[Chunk] = []  # in this step
-        self._modelled: list[Chunk] = []  # of these, by the draft model
-        self._model_seconds = 0.0  # of which the costs of steps know
-        self._model_costs = StepCosts()
         self.num_drafted = 0  # guesses since the start
         self.num_accepted = 0
 
     def draft(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """The chunks of a step with what can be computed along."""
+        self._guessing = []
         certain = self._with_forced(chunks)
         if self._mode == "off" or any(chunk.end - chunk.start > 1 or not chunk.is_last for chunk in certain):
             return certain
-        open_chunks = [chunk for chunk in certain if not chunk.draft]
-        counts = self._plan(certain, [chunk.request for chunk in open_chunks])
+        counts = self._plan(certain, [chunk.request for chunk in certain if not chunk.draft])
         found = [self._with_guesses(chunk, counts[chunk.request]) for chunk in certain]
-        modelled = self._model_guesses([chunk.request for chunk in found if not chunk.draft], _num_tokens(found))
+        modelled = self._modelled(found)
         drafted = [chunk._replace(draft=tuple(modelled.get(chunk.request, chunk.draft))) for chunk in found]
         self._guessing = [chunk for chunk in drafted if counts[chunk.request] or chunk.request in modelled]
-        self._modelled = [chunk for chunk in drafted if chunk.request in modelled]
         return drafted
 
     def keep_up(self, chunks: Sequence[Chunk]) -> None:
         """The tokens of this step are known, and blocks that are full are going to be shared."""
         if self._model is not None:
-            self._model.mirror(chunks)
+            self._model.keep_up(chunks)
 
     def prediction_use(self, request: Request) -> PredictionUse | None:
         """What came of its prediction, if it has one; the same whether guesses were made or not."""
@@ -132,11 +118,9 @@ class Speculator:
         """The step of these chunks is done, their tokens are known."""
         self.num_drafted += sum(len(chunk.draft) for chunk in self._guessing)
         self.num_accepted += sum(chunk.num_accepted for chunk in self._guessing)
-        for chunk in self._modelled:
-            self._followers[chunk.request].learn_model(chunk.num_accepted, len(chunk.draft))
-        self._guessing, self._modelled = [], []
+        seconds -= self._model.learn(chunks) if self._model is not None else 0.0
         if all(chunk.end - chunk.start == 1 for chunk in chunks):
-            self._costs.observe(_num_tokens(chunks), seconds - self._spent_on_model())
+            self._costs.observe(_num_tokens(chunks), seconds)
 
     def _with_forced(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         spare = self._scheduler.max_batch_tokens - _num_tokens(chunks)
@@ -180,47 +164,15 @@ class Speculator:
         best = max(range(len(rates)), key=rates.__getitem__)
         return best if rates[best] >= _WORTHWHILE * rates[0] else 0
 
-    def _model_guesses(self, requests: Sequence[Request], num_tokens: int) -> dict[Request, list[int]]:
-        """What the draft model says of requests for which the text gave nothing."""
+    def _modelled(self, chunks: Sequence[Chunk]) -> dict[Request, list[int]]:
+        """What a draft model says of requests for which the text gave nothing."""
+        requests = [chunk.request for chunk in chunks if not chunk.draft]
         if self._model is None or not requests:
             return {}
+        num_tokens = _num_tokens(chunks)
         spare = (self._scheduler.max_batch_tokens - num_tokens) // len(requests)
-        most = self._model_depth([self._follower(request).model_rate for request in requests], num_tokens)
-        counts = {request: self._model_room(request, min(most, spare)) for request in requests}
-        counts = {request: count for request, count in counts.items() if count > 0}
-        if not counts:
-            for request in requests:
-                self._followers[request].model_rate += (_MODEL_RATE - self._followers[request].model_rate) * _OBLIVION
-            return {}
-        before = self._model.seconds
-        guesses = self._model.guess(counts)
-        self._model_costs.observe(len(counts), (self._model.seconds - before) / max(counts.values()))
-        return {request: _possible(request, guesses[request]) for request in counts}
-
-    def _model_depth(self, rates: Sequence[float], num_tokens: int) -> int:
-        """How many guesses of the draft model for each request give the most tokens per second."""
-        if self._mode == "on":
-            return _MAX_MODEL_DRAFT // 2
-        rate, number = sum(rates) / len(rates), len(rates)
-        step = self._model_costs.seconds(number) if self._model_costs.is_known else _HOPED * self._costs.seconds(number)
-        speeds = []
-        for depth in range(_MAX_MODEL_DRAFT + 1):
-            tokens = num_tokens + number * sum(rate ** (i + 1) for i in range(depth))
-            speeds.append(tokens / (self._costs.seconds(num_tokens + number * depth) + depth * step))
-        best = max(range(len(speeds)), key=speeds.__getitem__)
-        return best if speeds[best] >= _WORTHWHILE * speeds[0] else 0
-
-    def _model_room(self, request: Request, count: int) -> int:
-        assert self._model is not None
-        count = min(_room(request, count), self._model.max_position - len(request.token_ids))
-        return self._scheduler.reserve(request, count) if count > 0 else 0
-
-    def _spent_on_model(self) -> float:
-        """Seconds of this step."""
-        if self._model is None:
-            return 0.0
-        before, self._model_seconds = self._model_seconds, self._model.seconds
-        return self._model_seconds - before
+        guesses = self._model.guess({request: _room(request, spare) for request in requests}, num_tokens)
+        return {request: _possible(request, token_ids) for request, token_ids in guesses.items()}
 
     def _follower(self, request: Request) -> Follower:
         follower = self._followers.get(request)
