@@ -125,7 +125,7 @@ class PagedAttention:
         self.config = config
         self.cache = cache
         self.slots_T = batch.slots_T
-        self._plans = {window: _plan(batch, cache.block_size, window) for window in _windows(config)}
+        self._plans = {window: _plan(batch, cache.block_size, window) for window in windows(config)}
 
     def __call__(
         self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor, sinks_H: Tensor | None = None
@@ -151,14 +151,28 @@ class PagedAttention:
         return _attend(self.config, q_1HTD, key_1KLD, value_1KLD, chunk.mask, _by_head(sinks_H))[0].transpose(0, 1)
 
     def _attend_group(self, layer: int, group: _Group, q_THD: Tensor, sinks_H: Tensor | None) -> Tensor:
-        """One new token each. The G heads that share a key take the place of G positions, so no key is repeated."""
-        by_sequence = (len(group.rows_S), -1, self.config.num_kv_heads, self.config.head_dim)
-        key_SKLD, value_SKLD = (x.view(by_sequence).transpose(1, 2) for x in self.cache.read(layer, group.blocks))
-        q_SKGD = q_THD.index_select(0, group.rows_S).view(
-            len(group.rows_S), self.config.num_kv_heads, -1, self.config.head_dim
-        )
-        sinks_KG1 = None if sinks_H is None else sinks_H.view(self.config.num_kv_heads, -1, 1)
-        return _attend(self.config, q_SKGD, key_SKLD, value_SKLD, group.mask, sinks_KG1).flatten(1, 2)
+        q_SHD = q_THD.index_select(0, group.rows_S)
+        return attend_singles(self.config, self.cache, layer, q_SHD, group.blocks, group.mask, sinks_H)
+
+
+def attend_singles(
+    config: ModelConfig,
+    cache: KVCache,
+    layer: int,
+    q_SHD: Tensor,
+    blocks: Tensor,
+    mask: Tensor,
+    sinks_H: Tensor | None,
+) -> Tensor:
+    """One query of each of S sequences -> o_SHD. `blocks` int64 [S * blocks each]; `mask` bool [S, 1, 1, keys].
+
+    The G heads that share a key take the place of G positions, so no key is repeated.
+    """
+    by_sequence = (len(q_SHD), -1, config.num_kv_heads, config.head_dim)
+    key_SKLD, value_SKLD = (x.view(by_sequence).transpose(1, 2) for x in cache.read(layer, blocks))
+    q_SKGD = q_SHD.view(len(q_SHD), config.num_kv_heads, -1, config.head_dim)
+    sinks_KG1 = None if sinks_H is None else sinks_H.view(config.num_kv_heads, -1, 1)
+    return _attend(config, q_SKGD, key_SKLD, value_SKLD, mask, sinks_KG1).flatten(1, 2)
 
 
 def _attend(config: ModelConfig, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, sinks: Tensor | None) -> Tensor:
@@ -230,7 +244,8 @@ def _by_head(sinks_H: Tensor | None) -> Tensor | None:
     return None if sinks_H is None else sinks_H[:, None, None]
 
 
-def _windows(config: ModelConfig) -> set[int | None]:
+def windows(config: ModelConfig) -> set[int | None]:
+    """Those of all layers; what is made for one serves all its layers."""
     return {layer.window for layer in config.layers}
 
 
