@@ -135,6 +135,13 @@ def test_another_number_format_is_named(app: App) -> None:
     assert "numerics differs" in result.stdout
 
 
+def test_less_room_than_there_was_is_named(app: App) -> None:
+    receipt_id = stored(app, max_tokens=None, stop=["\x00"])
+    given = ["--data-dir", str(app.settings.data_dir), "--model", app.settings.models[0], "--threads", "1"]
+    result = CliRunner().invoke(main, ["replay", receipt_id, *given], env={"OWNGPT_KV_MEMORY": "600KiB"})
+    assert re.search(r"max_model_len differs\n  then: \d+\n  now:  \d+", result.stdout)
+
+
 def test_a_request_that_is_refused_today(app: App, folder: Path) -> None:
     receipt_id = stored(app)
     (folder / "chat_template.jinja").write_text("{{ raise_exception('no') }}")

@@ -100,7 +100,7 @@ def loaded(settings: Settings, name: str | None) -> Iterator[ServedModel]:
 def request_changes(receipt: Receipt, inputs: Inputs, model: ServedModel) -> list[Change]:
     """What template, defaults and grammars of today would make of the same request."""
     try:
-        return input_changes(inputs, prepared(receipt, model), model.tokenizer)
+        return input_changes(inputs, prepared(receipt, model), model)
     except RequestError as error:
         return [Change("request", "taken", f"refused: {error}")]
 

@@ -41,14 +41,18 @@ def fingerprint_changes(then: Fingerprint, now: Fingerprint) -> list[Change]:
     return list(_changes("", asdict(then), asdict(now)))
 
 
-def input_changes(then: Inputs, now: Prepared, tokenizer: Tokenizer) -> list[Change]:
-    """What the request would become today: other prompts, other parameters, another grammar."""
+def input_changes(then: Inputs, now: Prepared, model: ServedModel) -> list[Change]:
+    """What the request would become today: other prompts, other parameters, another grammar, less room."""
     sampling = sampling_document(replace(now.sampling, seed=None))
     grammar = None if now.constraint is None else now.constraint.grammar
     return [
-        *_prompt_changes(then.prompts, now.prompts, tokenizer),
+        *_prompt_changes(then.prompts, now.prompts, model.tokenizer),
         *_changes("parameter ", sampling_document(then.sampling), sampling),
-        *_changes("", {"grammar": then.grammar}, {"grammar": grammar}),
+        *_changes(
+            "",
+            {"grammar": then.grammar, "max_model_len": then.max_model_len},
+            {"grammar": grammar, "max_model_len": model.engine.max_model_len},
+        ),
     ]
 
 
