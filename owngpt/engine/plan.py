@@ -39,6 +39,7 @@ class Plan:
 
     def __init__(self, budget: int, seats: Iterable[Request]) -> None:
         self.budget = budget
+        self._held_back = 0
         self.seats = dict.fromkeys(seats)  # at most as many as the engine samples for at once
         self._chunks: dict[Request, Chunk] = {}
 
@@ -49,6 +50,17 @@ class Plan:
     @property
     def num_chunks(self) -> int:
         return len(self._chunks)
+
+    def hold_back(self, num_tokens: int) -> None:
+        """So many tokens of the budget are not for everybody."""
+        self.budget -= num_tokens
+        self._held_back += num_tokens
+
+    def lend(self, num_tokens: int) -> int:
+        """Up to so many of those that are held back are for whoever is next; -> how many."""
+        lent = max(0, min(num_tokens, self._held_back))
+        self.hold_back(-lent)
+        return lent
 
     def add(self, request: Request) -> Chunk:
         """As much of it as the budget has tokens for."""

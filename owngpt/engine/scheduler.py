@@ -29,6 +29,7 @@ from owngpt.engine.shares import ranked
 from owngpt.types import Claim, Tier
 
 _RESERVE_STEPS = 8  # full steps of tokens that a tenant may be behind
+_SHORT_PROMPT = 128  # tokens: of a tenant that asks for nothing else, so few are read in one step
 _MAX_PASSED = 8  # tenants whose prompts are tried in vain in one step
 _STEADY, _SPARE = (Tier.PRIORITY, Tier.DEFAULT), (Tier.FLEX, Tier.BATCH)
 
@@ -92,6 +93,7 @@ class Scheduler:
         self._frontier = Frontier()
         self._mortal: dict[Request, None] = {}  # with a deadline, and never admitted yet
         self._num_changes = 0  # to the number of blocks that are held
+        self._debt = 0  # prompt tokens read beyond what streams can bear
         self._had_waiting = False  # when the step began
 
     @property
@@ -135,7 +137,7 @@ class Scheduler:
         plan = Plan(self.max_batch_tokens, self._seated(self.running))
         for tier in _STEADY:
             self._decode(plan, tier)
-        plan.budget = self.pace.limit(plan.num_chunks, plan.budget)
+        self._pace_prompts(plan)
         for tier in _STEADY:
             self._read(plan, tier)
         for tier in _SPARE:
@@ -202,6 +204,13 @@ class Scheduler:
         assert len(self.waiting) == self.num_waiting, "waiting requests are miscounted"
         assert self._frontier.requests <= set(self.running), "a block that nobody computes is waited for"
 
+    def _pace_prompts(self, plan: Plan) -> None:
+        """Leave for prompts what the streams can bear; half of that may pay for what was lent before."""
+        bearable = self.pace.limit(plan.num_chunks, plan.budget)
+        paid = min(self._debt, bearable // 2)
+        self._debt -= paid
+        plan.hold_back(plan.budget - (bearable - paid))
+
     def _decode(self, plan: Plan, tier: Tier) -> None:
         """The streams of a tier, each with a slot for its next token. May preempt whoever is most over its share."""
         for request in list(plan.seats):
@@ -225,6 +234,8 @@ class Scheduler:
             if request.restoration is not None:
                 continue
             if verdict is Verdict.ADMITTED and request in plan.seats:
+                if tier in _STEADY and account.num_requests == 1 and request.num_remaining_tokens <= _SHORT_PROMPT:
+                    self._debt += plan.lend(request.num_remaining_tokens - plan.budget)
                 self._take(plan, request)
                 turns.served()
             else:

@@ -92,6 +92,26 @@ def test_the_dial_trades_gaps_for_the_time_to_the_first_token() -> None:
     assert list(first_tokens) == sorted(first_tokens, reverse=True)
 
 
+def test_a_short_prompt_of_a_tenant_with_nothing_else_is_read_in_one_step_and_paid_for_later() -> None:
+    """Else its time to the first token would grow by steps and steps because of others' streams."""
+    house = Clocked(plain, 2.5)
+    for number in range(8):
+        house.scheduler.add(make_request([number] * 40, 5000, "", Claim("busy")))
+    for _ in range(100):
+        house.step()
+    own, quiet = (make_request([9] * 100, 5, tenant, Claim(tenant)) for tenant in ("busy", "quiet"))
+    house.steps.clear()
+    house.scheduler.add(own)
+    house.scheduler.add(quiet)
+    house.step()
+    assert (own.num_output_tokens, quiet.num_output_tokens) == (0, 1)
+    while not own.num_output_tokens:
+        house.step()
+    tokens = [tokens for _, tokens in house.steps]
+    assert tokens[0] == 100
+    assert tokens[1] < tokens[-2] < 30
+
+
 def test_without_streams_a_step_reads_all_it_can() -> None:
     house = Clocked(plain, 2.5)
     for number in range(3):
