@@ -18,12 +18,21 @@ INLINE i32x8 dot4(i32x8 acc, i32x8 w, int32_t x) {
 INLINE i32x16 dot4(i32x16 acc, i32x16 w, int32_t x) { return {dot4(acc.lo, w.lo, x), dot4(acc.hi, w.hi, x)}; }
 #else
 constexpr int32_t DOT_OFFSET = 0;
+typedef int16_t i16x8 __attribute__((vector_size(16)));
+// Bytes 0 and 2, then 1 and 3, as 16-bit numbers: a product fits, a sum of two needs 32 bits.
+INLINE i32x4 dot2_of4(i32x4 acc, i32x4 w, i32x4 x) {
+  const i32x4 products = (i32x4)((i16x8)(w & 0x00ff00ff) * (i16x8)x);
+  return acc + (products << 16 >> 16) + (products >> 16);
+}
+INLINE i32x4 dot4(i32x4 acc, i32x4 w, i32x4 even, i32x4 odd) { return dot2_of4(dot2_of4(acc, w, even), w >> 8, odd); }
+template <class V>
+INLINE Pair<V> dot4(const Pair<V> &acc, const Pair<V> &w, i32x4 even, i32x4 odd) {
+  return {dot4(acc.lo, w.lo, even, odd), dot4(acc.hi, w.hi, even, odd)};
+}
 INLINE i32x16 dot4(i32x16 acc, i32x16 w, int32_t x) {
-  const i32x16 byte = splat(255);
-  acc = acc + (w & byte) * splat((int32_t)(int8_t)x);
-  acc = acc + ((w >> 8) & byte) * splat((int32_t)(int8_t)(x >> 8));
-  acc = acc + ((w >> 16) & byte) * splat((int32_t)(int8_t)(x >> 16));
-  return acc + ((w >> 24) & byte) * splat((int32_t)(int8_t)(x >> 24));
+  const i32x4 all = splat(x).lo.lo;
+  const i32x4 even = (i32x4)((i16x8)(all << 8) >> 8), odd = (i32x4)((i16x8)all >> 8);
+  return dot4(acc, w, even, odd);
 }
 #endif
 

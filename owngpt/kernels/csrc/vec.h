@@ -72,15 +72,33 @@ typedef Pair<Pair<i32x4>> i32x16;
 // Loads and stores need no alignment.
 
 template <class V>
+INLINE void copy_in(V &v, const void *p) {
+  __builtin_memcpy(&v, p, sizeof v);
+}
+template <class V>
+INLINE void copy_in(Pair<V> &v, const void *p) {
+  copy_in(v.lo, p);
+  copy_in(v.hi, (const char *)p + sizeof(V));
+}
+template <class V>
+INLINE void copy_out(void *p, const V &v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+template <class V>
+INLINE void copy_out(void *p, const Pair<V> &v) {
+  copy_out(p, v.lo);
+  copy_out((char *)p + sizeof(V), v.hi);
+}
+template <class V>
 INLINE V load_as(const void *p) {
   V v;
-  __builtin_memcpy(&v, p, sizeof v);
+  copy_in(v, p);
   return v;
 }
 INLINE f32x16 load(const float *p) { return load_as<f32x16>(p); }
 INLINE i32x16 load(const int32_t *p) { return load_as<i32x16>(p); }
-INLINE void store(float *p, f32x16 v) { __builtin_memcpy(p, &v, sizeof v); }
-INLINE void store(int32_t *p, i32x16 v) { __builtin_memcpy(p, &v, sizeof v); }
+INLINE void store(float *p, f32x16 v) { copy_out(p, v); }
+INLINE void store(int32_t *p, i32x16 v) { copy_out(p, v); }
 
 #if defined(ISA_AVX512)
 INLINE f32x16 splat(float x) { return (f32x16)_mm512_set1_ps(x); }
@@ -132,8 +150,23 @@ INLINE V min(V a, V b) {
 }
 
 // The same bits as another type.
-INLINE i32x16 bits(f32x16 v) { return load_as<i32x16>(&v); }
-INLINE f32x16 from_bits(i32x16 v) { return load_as<f32x16>(&v); }
+INLINE i32x4 bits(f32x4 v) { return (i32x4)v; }
+INLINE f32x4 from_bits(i32x4 v) { return (f32x4)v; }
+#if defined(ISA_AVX512)
+INLINE i32x16 bits(f32x16 v) { return (i32x16)v; }
+INLINE f32x16 from_bits(i32x16 v) { return (f32x16)v; }
+#elif defined(ISA_AVX2)
+INLINE i32x8 bits(f32x8 v) { return (i32x8)v; }
+INLINE f32x8 from_bits(i32x8 v) { return (f32x8)v; }
+#endif
+template <class V>
+INLINE auto bits(const Pair<V> &v) {
+  return Pair<decltype(bits(v.lo))>{bits(v.lo), bits(v.hi)};
+}
+template <class V>
+INLINE auto from_bits(const Pair<V> &v) {
+  return Pair<decltype(from_bits(v.lo))>{from_bits(v.lo), from_bits(v.hi)};
+}
 
 INLINE f32x4 to_float(i32x4 v) { return __builtin_convertvector(v, f32x4); }
 #if defined(ISA_AVX512) || defined(ISA_AVX2)
