@@ -7,7 +7,9 @@ Matrices that read the same input become one, rows after rows: q, k, v and gate,
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +29,7 @@ from owngpt.model.weights import Progress
 
 logger = logging.getLogger(__name__)
 _KEPT = ("int8", "int4")
+_MOST_WORKERS = 4  # each needs memory for a matrix
 _LAYOUT = "1"  # of the packed weights; to be raised with every change of it
 
 
@@ -58,6 +61,16 @@ class Matrix(NamedTuple):
     name: str
     parts: tuple[str, ...]
     has_bias: bool = False
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The parameters."""
+        return tuple(f"{part}.weight" for part in self.parts)
+
+    @property
+    def biases(self) -> tuple[str, ...]:
+        """Those of its bias, if it has one."""
+        return tuple(f"{part}.bias" for part in self.parts) if self.has_bias else ()
 
 
 def matrices(config: ModelConfig) -> Iterator[Matrix]:
@@ -108,18 +121,44 @@ def read_vectors(source: WeightSource) -> dict[str, Tensor]:
 def pack_weights(
     source: WeightSource, dtype: str, progress: Progress | None = None
 ) -> Iterator[tuple[str, PackedWeight]]:
-    """`PackedModel.weights`, one after the other: whoever keeps none of them needs the memory of one only."""
+    """`PackedModel.weights`, one after the other: whoever keeps none of them needs the memory of a few only."""
     done, total = sum(map(source.size, vector_names(source.config).values())), source.num_bytes
-    for matrix in matrices(source.config):
-        names = [f"{part}.weight" for part in matrix.parts]
-        biases = [f"{part}.bias" for part in matrix.parts] if matrix.has_bias else []
-        bias_N = torch.cat([_numbers(source, name).float() for name in biases]) if biases else None
-        parts = [source.read(name) for name in names]
-        form = choose_format(matrix.name, dtype, parts, has_codes=source.dtype == "int4")
-        yield matrix.name, pack(parts, form, bias_N)
-        done += sum(source.size(name) for name in (*names, *biases))
+    for matrix, weight in _packed_ahead(source, dtype):
+        yield matrix.name, weight
+        del weight  # before the next one is waited for
+        done += sum(map(source.size, (*matrix.weights, *matrix.biases)))
         if progress is not None:
             progress(done, total)
+
+
+def _packed_ahead(source: WeightSource, dtype: str) -> Iterator[tuple[Matrix, PackedWeight]]:
+    """Each worker packs a matrix with one thread: threads within small operations would mostly wait for each other."""
+    num_threads = torch.get_num_threads()
+    num_workers = min(_MOST_WORKERS, num_threads)
+    pending: deque[tuple[Matrix, Future[PackedWeight]]] = deque()
+    with ThreadPoolExecutor(num_workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            for matrix in matrices(source.config):
+                pending.append((matrix, pool.submit(_pack_one, source, matrix, dtype)))
+                if len(pending) > num_workers:
+                    yield _finished(pending)
+            while pending:
+                yield _finished(pending)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(num_threads)
+
+
+def _finished(pending: deque[tuple[Matrix, Future[PackedWeight]]]) -> tuple[Matrix, PackedWeight]:
+    matrix, future = pending.popleft()
+    return matrix, future.result()
+
+
+def _pack_one(source: WeightSource, matrix: Matrix, dtype: str) -> PackedWeight:
+    biases = [_numbers(source, name).float() for name in matrix.biases]
+    parts = [source.read(name) for name in matrix.weights]
+    form = choose_format(matrix.name, dtype, parts, has_codes=source.dtype == "int4")
+    return pack(parts, form, torch.cat(biases) if biases else None)
 
 
 def _numbers(source: WeightSource, name: str) -> Tensor:
