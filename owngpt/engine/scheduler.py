@@ -17,13 +17,12 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Protocol
 
-from owngpt.engine.blocks import BlockPool
-from owngpt.engine.fairness import FairQueue
-from owngpt.engine.frontier import Frontier
+from owngpt.engine.fairness import Account, FairQueue
+from owngpt.engine.holdings import Holdings
 from owngpt.engine.pacing import DrainRate, Pace
 from owngpt.engine.plan import Chunk as Chunk
 from owngpt.engine.plan import Plan
-from owngpt.engine.prefix_cache import BlockKey, Prefix, PrefixCache
+from owngpt.engine.prefix_cache import Prefix
 from owngpt.engine.request import Request, RequestState
 from owngpt.engine.shares import ranked
 from owngpt.types import Claim, Tier
@@ -78,9 +77,8 @@ class Scheduler:
         slowdown: float = math.inf,
     ) -> None:
         assert max_batch_tokens > 0, "a step without tokens"
-        self.pool = BlockPool(num_blocks)
-        self.cache = PrefixCache(self.pool, block_size)
-        self.block_size = block_size
+        self._holdings = Holdings(num_blocks, block_size)
+        self.pool, self.cache, self.block_size = self._holdings.pool, self._holdings.cache, block_size
         self.max_batch_tokens = max_batch_tokens
         self.max_running = max(1, min(max_running, max_batch_tokens - 1))  # prompts always get a part of the budget
         self.queues = {tier: FairQueue(_RESERVE_STEPS * max_batch_tokens) for tier in Tier}
@@ -90,9 +88,7 @@ class Scheduler:
         self.pace = Pace(slowdown)
         self.drain_rate = DrainRate()
         self._admitted: list[Request] = []
-        self._frontier = Frontier()
         self._mortal: dict[Request, None] = {}  # with a deadline, and never admitted yet
-        self._num_changes = 0  # to the number of blocks that are held
         self._debt = 0  # prompt tokens read beyond what streams can bear
         self._had_waiting = False  # when the step began
 
@@ -113,7 +109,9 @@ class Scheduler:
 
     def add(self, request: Request) -> None:
         """Queue a request whose `max_total_tokens` fit into all the blocks there are."""
-        assert self._blocks_for(request.max_total_tokens) <= self.pool.num_blocks, "a request that can never fit"
+        assert self._holdings.blocks_for(request.max_total_tokens) <= self.pool.num_blocks, (
+            "a request that can never fit"
+        )
         self._queue(request).enter(request)
         if request.claim.deadline is not None:
             self._mortal[request] = None
@@ -128,7 +126,7 @@ class Scheduler:
             self.running.remove(request)
             if self.disk is not None:
                 self.disk.save(request)
-            self._free(request)
+            self._holdings.free(request)
         request.state = RequestState.FINISHED
 
     def schedule(self) -> list[Chunk]:
@@ -150,11 +148,7 @@ class Scheduler:
 
         Nobody is preempted for a guess, and one block per stream that runs stays in hand.
         """
-        num_known = len(request.token_ids)
-        missing = self._blocks_for(num_known + num_tokens) - len(request.block_table)
-        spare = self.pool.num_available - len(self.running)
-        request.block_table += self.pool.allocate(max(0, min(missing, spare)))
-        return min(num_tokens, len(request.block_table) * self.block_size - num_known)
+        return self._holdings.reserve(request, num_tokens, len(self.running))
 
     def commit(self, chunks: Sequence[Chunk]) -> None:
         """These chunks have been computed, and what came after them is known: full blocks can be shared from now on."""
@@ -163,8 +157,7 @@ class Scheduler:
             if chunk.draft:
                 self._queue(request).charge(request, len(chunk.draft))
             request.num_computed_tokens = chunk.end + chunk.num_accepted
-            self._publish(request)
-            self._frontier.move(request, self._next_block(request))
+            self._holdings.publish(request)
 
     def observe(self, chunks: Sequence[Chunk], seconds: float) -> None:
         """How long the step with these chunks took."""
@@ -197,12 +190,10 @@ class Scheduler:
 
     def check_integrity(self) -> None:
         """Assert that each block is where it belongs, and each request."""
-        self.pool.check_integrity(request.block_table for request in self.running)
-        self.cache.check_integrity()
+        self._holdings.check_integrity(self.running)
         assert all(request.state is RequestState.RUNNING for request in self.running)
         assert all(request.state is RequestState.WAITING and not request.block_table for request in self.waiting)
         assert len(self.waiting) == self.num_waiting, "waiting requests are miscounted"
-        assert self._frontier.requests <= set(self.running), "a block that nobody computes is waited for"
 
     def _pace_prompts(self, plan: Plan) -> None:
         """Leave for prompts what the streams can bear; half of that may pay for what was lent before."""
@@ -225,22 +216,29 @@ class Scheduler:
         may_admit = not any(self.queues[higher].num_waiting for higher in Tier if higher < tier)
         first_blocked, num_passed = math.inf, 0
         while plan.budget and num_passed < _MAX_PASSED and (account := turns.next()) is not None:
-            request, verdict = account.first, Verdict.ADMITTED
-            if request.state is RequestState.WAITING:
-                may_pass = may_admit and account.virtual < first_blocked
-                verdict = self._admit(plan, request) if may_pass else Verdict.LATER
+            request = account.first
+            verdict = self._turn(plan, account, request, may_admit=may_admit and account.virtual < first_blocked)
             if verdict is Verdict.NO_BLOCKS:
                 first_blocked = min(first_blocked, account.end)
-            if request.restoration is not None:
-                continue
-            if verdict is Verdict.ADMITTED and request in plan.seats:
-                if tier in _STEADY and account.num_requests == 1 and request.num_remaining_tokens <= _SHORT_PROMPT:
-                    self._debt += plan.lend(request.num_remaining_tokens - plan.budget)
-                self._take(plan, request)
+            if verdict is Verdict.ADMITTED:
                 turns.served()
-            else:
+            elif request.restoration is None:
                 turns.passed()
                 num_passed += 1
+
+    def _turn(self, plan: Plan, account: Account, request: Request, *, may_admit: bool) -> Verdict:
+        """Read some of a tenant's first prompt, which may have to be admitted for that."""
+        if request.state is RequestState.WAITING:
+            verdict = self._admit(plan, request) if may_admit else Verdict.LATER
+            if verdict is not Verdict.ADMITTED:
+                return verdict
+        if request.restoration is not None or request not in plan.seats:
+            return Verdict.LATER
+        is_small = account.num_requests == 1 and request.num_remaining_tokens <= _SHORT_PROMPT
+        if is_small and not request.claim.tier.is_spare:
+            self._debt += plan.lend(request.num_remaining_tokens - plan.budget)
+        self._take(plan, request)
+        return Verdict.ADMITTED
 
     def _take(self, plan: Plan, request: Request) -> None:
         chunk, queue = plan.add(request), self._queue(request)
@@ -250,43 +248,35 @@ class Scheduler:
 
     def _make_room(self, plan: Plan, request: Request) -> bool:
         """See to a slot for one more token, by preemption if need be; False if it had to preempt itself."""
-        if request.num_computed_tokens < len(request.block_table) * self.block_size:
+        if self._holdings.has_slot(request):
             return True
         while not self.pool.num_available:
             victim = ranked(self.running, _num_blocks)[-1].request
             self._preempt(plan, victim)
             if victim is request:
                 return False
-        request.block_table += self.pool.allocate(1)
-        self._num_changes += 1
+        self._holdings.grow(request)
         return True
 
     def _preempt(self, plan: Plan, request: Request) -> None:
         self._drop(plan, request)
         self.running.remove(request)
         request.num_lost_tokens = request.num_computed_tokens
-        self._free(request)
+        self._holdings.free(request)
         request.state = RequestState.WAITING
         self._queue(request).put_back(request)
         self.num_preemptions += 1
 
     def _admit(self, plan: Plan, request: Request) -> Verdict:
         """Give it a seat and its blocks, if they are there. One block per request that runs stays in hand."""
-        if self._frontier.is_near(request, request.awaited):
-            return Verdict.LATER
-        if request.blocked_at == self._num_changes:
+        if request.blocked_at == self._holdings.num_changes:
             return Verdict.NO_BLOCKS
-        seats = self._seated([*self.running, request])
-        if request not in seats:
-            return Verdict.LATER
-        prefix = self._cached(request)
-        request.awaited = self._awaited(request, prefix)
-        if self._frontier.is_near(request, request.awaited):
+        if request not in self._seated([*self.running, request]) or (prefix := self._holdings.find(request)) is None:
             return Verdict.LATER
         self.pool.share(prefix.blocks)
         if not self._find_blocks(plan, request, len(prefix.blocks)):
             self.pool.release(prefix.blocks)
-            request.blocked_at = self._num_changes
+            request.blocked_at = self._holdings.num_changes
             return Verdict.NO_BLOCKS
         self._start(request, prefix)
         self._sit(plan, request)
@@ -324,7 +314,7 @@ class Scheduler:
 
     def _victims(self, request: Request, missing: int) -> Iterator[Request]:
         """Whoever would give way to `request`, until that gives so many blocks."""
-        size = self._blocks_for(len(request.token_ids))
+        size = self._holdings.blocks_for(len(request.token_ids))
         ranks = ranked([*self.running, request], lambda other: size if other is request else len(other.block_table))
         for rank in reversed(ranks):
             if rank.request is request or missing <= 0:
@@ -335,24 +325,20 @@ class Scheduler:
                 yield rank.request
 
     def _num_missing(self, request: Request, num_cached: int) -> int:
-        needed = self._blocks_for(len(request.token_ids)) - num_cached
+        needed = self._holdings.blocks_for(len(request.token_ids)) - num_cached
         return needed + len(self.running) - self.pool.num_available
 
     def _gain(self, victim: Request) -> int:
         """Blocks that its preemption frees, at the least, and the one that need not stay in hand any more."""
-        return 1 + sum(not self.pool.is_shared(block) for block in victim.block_table)
+        return 1 + self._holdings.num_exclusive(victim)
 
     def _start(self, request: Request, prefix: Prefix) -> None:
         self._queue(request).start(request)
         self._mortal.pop(request, None)
         self.running.append(request)
         request.state = RequestState.RUNNING
-        needed = self._blocks_for(len(request.token_ids)) - len(prefix.blocks)
-        request.block_table = prefix.blocks + self.pool.allocate(needed)
-        request.num_computed_tokens = len(prefix.blocks) * self.block_size
+        self._holdings.take(request, prefix)
         request.num_safe_tokens = 2 * request.num_lost_tokens - request.num_computed_tokens
-        request.num_published_blocks, request.node = len(prefix.blocks), prefix.node
-        self._frontier.move(request, self._next_block(request))
         if request.num_cached_tokens is None:
             request.num_cached_tokens = request.num_computed_tokens
             is_shared = request.namespace is not None
@@ -361,54 +347,8 @@ class Scheduler:
         if self.disk is not None and request.namespace is not None:
             self.disk.restore(request)
 
-    def _cached(self, request: Request) -> Prefix:
-        """What need not be computed: never the last token, whose logits are wanted."""
-        if request.namespace is None:
-            return Prefix([], "")
-        return self.cache.match(request.namespace, request.token_ids, len(request.token_ids) - 1)
-
-    def _awaited(self, request: Request, prefix: Prefix) -> BlockKey | None:
-        """The first block that is not there. If somebody is about to compute it, it pays to wait.
-
-        So the choices of one request, and a burst of prompts with a common beginning, compute it once.
-        """
-        start = len(prefix.blocks) * self.block_size
-        if request.namespace is None or start + self.block_size >= len(request.token_ids):
-            return None
-        return self.cache.key(prefix.node, request.token_ids, start)
-
-    def _next_block(self, request: Request) -> BlockKey | None:
-        """What a running request computes next and others may wait for; None if it is no whole block."""
-        start = request.num_published_blocks * self.block_size
-        if request.namespace is None or start + self.block_size > len(request.token_ids):
-            return None
-        return self.cache.key(request.node, request.token_ids, start)
-
-    def _publish(self, request: Request) -> None:
-        if request.namespace is None:
-            return
-        for number in range(request.num_published_blocks, request.num_computed_tokens // self.block_size):
-            start, own = number * self.block_size, request.block_table[number]
-            request.node, block = self.cache.publish(request.node, request.token_ids, start, own)
-            if block != own:  # somebody was faster: hold what later requests will find
-                self.pool.share([block])
-                self.pool.release([own])
-                request.block_table[number] = block
-            request.num_published_blocks += 1
-
-    def _free(self, request: Request) -> None:
-        self._frontier.move(request, None)
-        self.pool.release(request.block_table)
-        self._num_changes += 1
-        request.block_table = []
-        request.num_computed_tokens = 0
-        request.restoration = None
-
     def _queue(self, request: Request) -> FairQueue:
         return self.queues[request.claim.tier]
-
-    def _blocks_for(self, num_tokens: int) -> int:
-        return -(-num_tokens // self.block_size)
 
 
 def _num_blocks(request: Request) -> int:
