@@ -25,7 +25,9 @@ class House:
         self.computed: Counter[str] = Counter()
         self._numbers = 0
 
-    def ask(self, tenant: str, num_tokens: int, max_tokens: int = 8, *, tier: Tier = Tier.DEFAULT, weight: float = 1.0):  # type: ignore[no-untyped-def]
+    def ask(
+        self, tenant: str, num_tokens: int, max_tokens: int = 8, *, tier: Tier = Tier.DEFAULT, weight: float = 1.0
+    ) -> Request:
         """A prompt unlike any other."""
         self._numbers += 1
         prompt = [self._numbers * 1000 + i % 997 for i in range(num_tokens)]
@@ -279,8 +281,12 @@ asks = st.tuples(
     st.integers(11, 30),
     st.booleans(),
 )
-def test_whatever_is_asked_everything_ends(  # type: ignore[no-untyped-def]
-    script, budget: int, max_running: int, num_blocks: int, is_shared: bool
+def test_whatever_is_asked_everything_ends(
+    script: list[tuple[tuple[str, int, int, Tier, float], int, bool]],
+    budget: int,
+    max_running: int,
+    num_blocks: int,
+    is_shared: bool,
 ) -> None:
     house = House(num_blocks, budget, max_running)
     requests = []
