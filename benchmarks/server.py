@@ -32,7 +32,7 @@ from benchmarks.serving import KEY, Address, llama_cpp, ours
 from benchmarks.shape import write_random
 
 COMMON, OWN, ANSWER = 256, 64, 64  # tokens
-REQUESTS = {1: 8, 4: 16, 16: 48}  # by clients
+REQUESTS = {1: 6, 4: 12, 16: 32}  # by clients
 GUIDELLM = {
     "HF_HUB_OFFLINE": "1",
     "GUIDELLM__MAX_WORKER_PROCESSES": "1",  # else one for every client, and they take the server's cores
