@@ -39,6 +39,7 @@ _PRE: Mapping[str, str] = {
     **dict.fromkeys(("gpt-4o", "llama4"), _GPT4O),
 }
 _IGNORES_MERGES = (_LLAMA3, _TEKKEN, _GPT4O)  # a word that is a token is that token, whatever merges would make of it
+_LONGEST = 512  # characters of a token; a longer one would take the square of its length to cut up
 _ADDS_BOS = (_LLAMA3, _TEKKEN)  # where tokenizer.ggml.add_bos_token says nothing
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<|return|>")
 
@@ -64,12 +65,20 @@ class _Reader:
         self.fields = fields
         self.source = source
         self.tokens: Sequence[str] = self._list("tokens", str)
-        types = fields.get("tokenizer.ggml.token_type") or [1] * len(self.tokens)
-        self.types: Sequence[int] = types
-        if len(types) != len(self.tokens):
-            raise self._error("token_type", f"{len(types)} values for {len(self.tokens)} tokens")
+        if any(len(token) > _LONGEST for token in self.tokens):
+            raise self._error("tokens", f"one has more than {_LONGEST} characters")
+        has_types = "tokenizer.ggml.token_type" in fields
+        self.types: Sequence[int] = self._list("token_type", int) if has_types else [1] * len(self.tokens)
+        if len(self.types) != len(self.tokens):
+            raise self._error("token_type", f"{len(self.types)} values for {len(self.tokens)} tokens")
 
     def backend(self) -> tokenizers.Tokenizer:
+        try:
+            return self._backend()
+        except ValueError as error:  # from the library, which says what it could not take
+            raise CheckpointError(f"{self.source}: its tokenizer cannot be built: {error}") from error
+
+    def _backend(self) -> tokenizers.Tokenizer:
         kind = self.fields.get("tokenizer.ggml.model")
         if kind == "gpt2":
             backend = self._byte_level()
@@ -111,13 +120,12 @@ class _Reader:
         return {"eos_token_id": list(dict.fromkeys(ids))}
 
     def _byte_level(self) -> tokenizers.Tokenizer:
-        pre = self.fields.get("tokenizer.ggml.pre", "default")
-        if pre not in _PRE:
-            raise self._error("pre", f"{pre!r} is not supported; supported: {', '.join(_PRE)}")
+        if self._pre not in _PRE:
+            raise self._error("pre", f"{self._pre!r} is not supported; supported: {', '.join(_PRE)}")
         merges = [tuple(merge.split(" ", 1)) for merge in self._list("merges", str)]
         vocab = {token: i for i, token in self._pieces()}
         known = [merge for merge in merges if len(merge) == 2 and {*merge, "".join(merge)} <= vocab.keys()]
-        expression = _PRE[pre]
+        expression = _PRE[self._pre]
         model = models.BPE(vocab=vocab, merges=known, ignore_merges=expression in _IGNORES_MERGES)
         backend = tokenizers.Tokenizer(model)
         if expression == _QWEN2:
@@ -159,8 +167,13 @@ class _Reader:
 
     def _adds_bos(self) -> bool:
         default = self.fields.get("tokenizer.ggml.model") == "llama"
-        default |= _PRE.get(self.fields.get("tokenizer.ggml.pre", "default")) in _ADDS_BOS
+        default |= _PRE.get(self._pre) in _ADDS_BOS
         return bool(self.fields.get("tokenizer.ggml.add_bos_token", default))
+
+    @property
+    def _pre(self) -> str:
+        """How text is cut."""
+        return str(self.fields.get("tokenizer.ggml.pre", "default"))
 
     def _token(self, name: str) -> str | None:
         i = self.fields.get(f"tokenizer.ggml.{name}_token_id")

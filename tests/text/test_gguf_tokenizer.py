@@ -129,6 +129,9 @@ def test_several_templates_keep_their_names(tmp_path: Path) -> None:
     [
         ({"tokenizer.ggml.model": "bert"}, "tokenizer.ggml.model: 'bert' is not supported; supported: gpt2, llama"),
         ({"tokenizer.ggml.pre": "viking"}, "tokenizer.ggml.pre: 'viking' is not supported; supported: qwen2, "),
+        ({"tokenizer.ggml.pre": ["qwen2"]}, r"tokenizer.ggml.pre: .* is not supported"),
+        ({"tokenizer.ggml.tokens": ["a" * 100_000]}, "tokenizer.ggml.tokens: one has more than 512 characters"),
+        ({"tokenizer.ggml.token_type": -1}, "tokenizer.ggml.token_type: it is missing or not a list"),
         ({"tokenizer.ggml.tokens": None}, "tokenizer.ggml.tokens: it is missing or not a list"),
         ({"tokenizer.ggml.merges": [1]}, "tokenizer.ggml.merges: it is missing or not a list"),
         ({"tokenizer.ggml.token_type": [1]}, "tokenizer.ggml.token_type: 1 values for "),
@@ -139,3 +142,11 @@ def test_what_is_missing_or_unknown_is_named(changes: dict[str, Any], message: s
     byte_level(tmp_path)
     with pytest.raises(CheckpointError, match=message):
         tokenizer_files({**tokenizer_fields(tmp_path), **changes}, tmp_path / "model.gguf")
+
+
+def test_what_the_tokenizer_library_does_not_take_is_said(tmp_path: Path) -> None:
+    sentencepiece_tokenizer(tmp_path)
+    fields = tokenizer_fields(tmp_path)
+    fields["tokenizer.ggml.tokens"][fields["tokenizer.ggml.bos_token_id"]] = "a b"
+    with pytest.raises(CheckpointError, match=r"model.gguf: its tokenizer cannot be built: .*SpecialToken"):
+        tokenizer_files(fields, tmp_path / "model.gguf")
