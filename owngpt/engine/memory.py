@@ -1,4 +1,4 @@
-"""How much memory keys and values get, and so how long a request may be. Reads the operating system, no tensors."""
+"""How much memory keys and values get, and so how long a request may be. Asks the system or the GPU, no tensors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from owngpt.config import EngineConfig
 from owngpt.errors import ConfigError
 
 SHARE = 0.4  # of what is available, when no budget is given
+GPU_SHARE = 0.7  # of a GPU, which nothing else wants; the rest is for the keys and values that a step has gathered
 
 
 class KVPlan(NamedTuple):
@@ -19,15 +20,17 @@ class KVPlan(NamedTuple):
     max_model_len: int
 
 
-def plan_kv(config: EngineConfig, max_position: int, block_bytes: int, available: int | None = None) -> KVPlan:
+def plan_kv(
+    config: EngineConfig, max_position: int, block_bytes: int, available: int | None = None, device: str = "cpu"
+) -> KVPlan:
     """Divide the budget into blocks.
 
-    The budget is `config.kv_memory`, or a share of the `available` bytes (None: ask the system), but not more than
+    The budget is `config.kv_memory`, or a share of the `available` bytes (None: ask the `device`), but not more than
     `max_running` requests of full length could use. `ConfigError` if it does not hold even one block.
     """
     wanted = min(max_position, config.max_model_len or max_position)
     useful = config.max_running * _ceil_div(wanted, config.block_size)
-    budget = default_kv_memory(available=available) if config.kv_memory is None else config.kv_memory
+    budget = default_kv_memory(available=available, device=device) if config.kv_memory is None else config.kv_memory
     num_blocks = min(useful, budget // block_bytes)
     if num_blocks == 0:
         raise ConfigError(
@@ -36,14 +39,24 @@ def plan_kv(config: EngineConfig, max_position: int, block_bytes: int, available
     return KVPlan(num_blocks, min(wanted, num_blocks * config.block_size))
 
 
-def default_kv_memory(num_models: int = 1, available: int | None = None) -> int:
+def default_kv_memory(num_models: int = 1, available: int | None = None, device: str = "cpu") -> int:
     """Bytes for each of several models where no budget is given: together they get a share of what is available."""
-    return int((available_memory() if available is None else available) * SHARE) // num_models
+    share = GPU_SHARE if device == "cuda" else SHARE
+    return int((available_memory(device) if available is None else available) * share) // num_models
 
 
-def available_memory() -> int:
-    """Bytes that this process could still take: of the machine, and of its container where that has a limit."""
+def available_memory(device: str = "cpu") -> int:
+    """Bytes that this process could still take: of the GPU, or of the machine and its container's limit."""
+    if device == "cuda":
+        return _gpu_memory()
     return min([_machine_memory(), *_container_memory()])
+
+
+def _gpu_memory() -> int:
+    import torch  # here: the rest needs the operating system only
+
+    free, _ = torch.cuda.mem_get_info()
+    return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
 
 
 def _machine_memory() -> int:

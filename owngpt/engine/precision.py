@@ -9,8 +9,10 @@ from owngpt.kernels import library
 from owngpt.model.dtype import Choice, choose_dtype
 
 
-def dtype_here(folder: Path, asked: str, *, random_weights: bool = False) -> Choice:
-    """`choose_dtype` with what this machine has: its memory, and the kernels for its CPU."""
+def dtype_here(folder: Path, asked: str, device: str = "cpu", *, random_weights: bool = False) -> Choice:
+    """`choose_dtype` with what this machine has: its memory, and the kernels for its CPU. On a GPU auto is bf16."""
+    if device == "cuda" and asked == "auto":
+        return Choice("bf16", "which a GPU is fast at")
     kernels = library.chosen()
     isa = None if kernels is None else kernels.isa
     return choose_dtype(folder, asked, isa=isa, available=available_memory(), random_weights=random_weights)

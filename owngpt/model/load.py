@@ -1,12 +1,14 @@
-"""The decoder of a folder, for whatever computes here: packed where there are native kernels, else for PyTorch."""
+"""The decoder of a folder, for whatever computes here: packed for the native kernels, or for PyTorch, CPU or GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from owngpt.errors import CheckpointError
 from owngpt.kernels import library
 from owngpt.model.packed_model import PackedModel, load_packed, pack_in_memory
 from owngpt.model.quantized import to_transformer
@@ -41,12 +43,15 @@ def load_decoder(
     folder: Path,
     dtype: str,
     *,
+    device: str = "cpu",
     random_weights: bool = False,
     cache_dir: Path | None = None,
     content: Callable[[], str] | None = None,
     progress: Progress | None = None,
 ) -> PackedModel | Transformer:
-    """In the format `dtype`: fp32, bf16, int8 or int4. The rest is as for `load_model` and `load_packed`."""
+    """In the format `dtype`: fp32, bf16, or on a CPU int8, int4. The rest is as for `load_model` and `load_packed`."""
+    if device != "cpu":
+        return _load_on(device, folder, dtype, random_weights, progress)
     has_kernels = library.chosen() is not None
     if dtype in DTYPES and not has_kernels and is_plain(folder):
         return load_model(folder, dtype, random_weights=random_weights, progress=progress)
@@ -55,3 +60,14 @@ def load_decoder(
     else:
         packed = load_packed(folder, dtype, cache_dir=cache_dir, content=content, progress=progress)
     return packed if has_kernels else to_transformer(packed)
+
+
+def _load_on(device: str, folder: Path, dtype: str, random_weights: bool, progress: Progress | None) -> Transformer:
+    """For PyTorch on a GPU. `CheckpointError` where its memory is too small."""
+    assert dtype in DTYPES, f"{dtype} is computed on a CPU"
+    try:
+        if random_weights or is_plain(folder):
+            return load_model(folder, dtype, device=device, random_weights=random_weights, progress=progress)
+        return to_transformer(load_packed(folder, dtype, cache_dir=None, progress=progress)).to(device)
+    except torch.OutOfMemoryError as error:
+        raise CheckpointError(f"{folder} in {dtype} does not fit into the GPU; set device to cpu") from error

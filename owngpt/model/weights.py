@@ -1,7 +1,7 @@
 """Weights: safetensors files -> a `Transformer`, without a second copy of them in memory.
 
 The decoder is built without memory, then its parameters become views of the mapped files. A tensor is copied only
-when its dtype has to change.
+when its dtype has to change, or its place: then each goes to the GPU by itself.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def load_model(
     folder: Path,
     dtype: torch.dtype | str = "auto",
     *,
+    device: str = "cpu",
     random_weights: bool = False,
     progress: Progress | None = None,
 ) -> Transformer:
@@ -53,8 +54,9 @@ def load_model(
     if random_weights:
         model.to(chosen or named_dtype(folder)).to_empty(device="cpu")
         model.init_weights()
+        model.to(device)
     else:
-        _read(model, folder, chosen, progress)
+        _read(model, folder, chosen, device, progress)
     return model.eval().requires_grad_(False)
 
 
@@ -177,12 +179,13 @@ def fill(
     found: Mapping[str, StoredTensor],
     dtype: torch.dtype,
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> None:
-    """Give every parameter its tensor: a view of the mapped file, or a copy where the dtype changes."""
+    """Give every parameter its tensor: a view of the mapped file, or a copy where the dtype or the device changes."""
     names = {tensor.name: name for name, tensor in found.items()}
     done, total = 0, sum(tensor.num_bytes for tensor in found.values())
     for tensor, value in _mapped(found.values()):
-        _assign(module, names[tensor.name], value.to(dtype) if value.is_floating_point() else value)
+        _assign(module, names[tensor.name], value.to(device, dtype if value.is_floating_point() else value.dtype))
         done += tensor.num_bytes
         if progress is not None:
             progress(done, total)
@@ -208,9 +211,9 @@ def _assign(module: nn.Module, name: str, value: Tensor) -> None:
     setattr(module.get_submodule(owner_name), leaf, nn.Parameter(value, requires_grad=False))
 
 
-def _read(model: Transformer, folder: Path, dtype: torch.dtype | None, progress: Progress | None) -> None:
+def _read(model: Transformer, folder: Path, dtype: torch.dtype | None, device: str, progress: Progress | None) -> None:
     found = _find(model, folder)
-    fill(model, found, dtype or auto_dtype(found["embed_tokens.weight"]), progress)
+    fill(model, found, dtype or auto_dtype(found["embed_tokens.weight"]), progress, device)
 
 
 def _find(model: Transformer, folder: Path) -> dict[str, StoredTensor]:
