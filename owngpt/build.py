@@ -122,6 +122,7 @@ def _generator(
     store: KVStore | None,
 ) -> ServedModel:
     from owngpt.engine.core import ThreadEngine
+    from owngpt.engine.device import device_here
     from owngpt.engine.precision import dtype_here
     from owngpt.model.load import load_decoder
     from owngpt.model.sources import weights_digest
@@ -131,25 +132,29 @@ def _generator(
     digests, background = Digests(settings.data_dir / "digests.json"), ThreadPoolExecutor(1)
     digest = background.submit(weights_digest, source.folder, digests)
     background.shutdown(wait=False)
-    dtype, reason = dtype_here(source.folder, settings.engine.dtype)
+    device, reason = device_here(settings.engine.device, settings.engine.dtype)
+    logger.info("%s: computed on %s, %s", source.name, device, reason)
+    dtype, reason = dtype_here(source.folder, settings.engine.dtype, device)
     logger.info("%s: weights are %s, %s", source.name, dtype, reason)
     cache_dir = settings.data_dir / "cache" / "weights"
-    weights = load_decoder(source.folder, dtype, cache_dir=cache_dir, content=digest.result, progress=report)
+    weights = load_decoder(
+        source.folder, dtype, device=device, cache_dir=cache_dir, content=digest.result, progress=report
+    )
     files = SourceDigests(digest.result(), *digests.of([source.folder / "tokenizer.json"]))
     engine = ThreadEngine(
         weights,
         tokenizer,
-        engine_config(settings),
+        engine_config(settings, device),
         keep=chat.family.keep,
         store=store,
         identity=f"owngpt {__version__} {files.weights} {dtype} {settings.engine.draft_model}",
-        draft=_draft(source, tokenizer, settings, progress),
+        draft=_draft(source, tokenizer, settings, device, progress),
     )
     identity = fingerprint(files, tokenizer, chat, dtype, engine.numerics)
     return ServedModel(source.name, engine, tokenizer, chat, created, identity, sampling)
 
 
-def _draft(source: Source, tokenizer: Tokenizer, settings: Settings, progress: Progress | None) -> Any:
+def _draft(source: Source, tokenizer: Tokenizer, settings: Settings, device: str, progress: Progress | None) -> Any:
     """The decoder that guesses for the one of `source`, or None. Raises `ConfigError` if its tokens are others."""
     from owngpt.engine.checkpoint import locate
     from owngpt.engine.precision import dtype_here
@@ -163,19 +168,19 @@ def _draft(source: Source, tokenizer: Tokenizer, settings: Settings, progress: P
     folder = locate(name, settings.data_dir, report)
     if not Tokenizer.load(folder).has_tokens_of(tokenizer):
         raise ConfigError(f"draft_model {name} has other tokens than {source.name}; take a smaller one of its family")
-    dtype, _ = dtype_here(folder, settings.engine.dtype)
+    dtype, _ = dtype_here(folder, settings.engine.dtype, device)
     content = partial(weights_digest, folder, Digests(settings.data_dir / "digests.json"))
     cache_dir = settings.data_dir / "cache" / "weights"
-    return load_decoder(folder, dtype, cache_dir=cache_dir, content=content, progress=report)
+    return load_decoder(folder, dtype, device=device, cache_dir=cache_dir, content=content, progress=report)
 
 
-def engine_config(settings: Settings) -> EngineConfig:
-    """What one engine gets. Where no `kv_memory` is given, several models divide the share between them."""
+def engine_config(settings: Settings, device: str = "cpu") -> EngineConfig:
+    """What one engine on `device` gets. Where no `kv_memory` is given, several models divide the share between them."""
     from owngpt.engine.memory import default_kv_memory
 
     if settings.engine.kv_memory is not None or len(settings.models) < 2:
         return settings.engine
-    return replace(settings.engine, kv_memory=default_kv_memory(len(settings.models)))
+    return replace(settings.engine, kv_memory=default_kv_memory(len(settings.models), device=device))
 
 
 @contextmanager

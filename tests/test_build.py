@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 
 from owngpt.build import engine_config, load, load_models, open_app
 from owngpt.config import EngineConfig, Settings
@@ -100,6 +101,13 @@ def test_a_draft_model_with_other_tokens_is_refused_by_name(
     engine = replace(SMALL, draft_model=str(draft))
     with pytest.raises(ConfigError, match=r"other-words has other tokens than tiny-decoder"):
         load_models(replace(settings, models=(str(folders[0]),), engine=engine))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(("dtype", "words"), [("auto", "finds no GPU"), ("int8", "not computed on a GPU")])
+def test_a_gpu_that_cannot_be_used_is_a_setting_to_change(settings: Settings, dtype: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_models(replace(settings, engine=replace(SMALL, device="cuda", dtype=dtype)))
 
 
 @pytest.mark.anyio

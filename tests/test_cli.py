@@ -198,7 +198,7 @@ def test_progress_is_shown_on_a_terminal_and_in_a_log(stream: io.StringIO, monke
     assert ("tiny: done, 4 MB" in shown) != stream.isatty()
 
 
-@pytest.mark.parametrize("option", ["--dtype", "--kv-memory", "--max-model-len", "--threads"])
+@pytest.mark.parametrize("option", ["--device", "--dtype", "--kv-memory", "--max-model-len", "--threads"])
 def test_a_chat_with_a_server_takes_no_options_of_a_model_here(option: str) -> None:
     result = run("chat", "--base-url", "http://127.0.0.1:9/v1", option, "1")
     assert result.exit_code == 2

@@ -6,7 +6,7 @@ Shapes: T new tokens of all chunks, laid end to end; N of them whose logits are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -33,6 +33,14 @@ class ForwardBatch:
     paged: PagedBatch
     tails: list[Tail]
     logit_rows_N: Tensor  # int64: rows of T
+
+    def to(self, device: torch.device) -> ForwardBatch:
+        """The same for a model on another device, in one transfer. What the sampler reads stays where it is."""
+        paged = self.paged
+        parts = [self.tokens_T, self.positions_T, paged.slots_T, *paged.block_tables]
+        tokens_T, positions_T, slots_T, *tables = torch.split(torch.cat(parts).to(device), list(map(len, parts)))
+        moved = replace(paged, slots_T=slots_T, block_tables=tables)
+        return replace(self, tokens_T=tokens_T, positions_T=positions_T, paged=moved)
 
     @classmethod
     def build(cls, chunks: Sequence[Chunk], block_size: int) -> ForwardBatch:

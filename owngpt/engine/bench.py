@@ -20,6 +20,7 @@ import torch
 
 from owngpt.config import EngineConfig
 from owngpt.engine.core import EngineCore
+from owngpt.engine.device import device_here
 from owngpt.engine.precision import dtype_here
 from owngpt.engine.request import Request
 from owngpt.model.config import ModelConfig
@@ -33,7 +34,7 @@ _SECONDS = 8.0  # for each number of streams
 
 
 class EngineBench:
-    """An engine to be timed, as often as one likes. Raises `CheckpointError`."""
+    """An engine to be timed, as often as one likes. Raises `SetupError`s."""
 
     def __init__(
         self,
@@ -41,13 +42,15 @@ class EngineBench:
         *,
         random_weights: bool = False,
         dtype: str = "auto",
+        device: str = "auto",
         threads: int | None = None,
         max_streams: int = 16,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        self.dtype, _ = dtype_here(model_folder, dtype, random_weights=random_weights)
-        model = load_decoder(model_folder, self.dtype, random_weights=random_weights)
+        self.device, _ = device_here(device, dtype)
+        self.dtype, _ = dtype_here(model_folder, dtype, self.device, random_weights=random_weights)
+        model = load_decoder(model_folder, self.dtype, device=self.device, random_weights=random_weights)
         config = EngineConfig(
             threads=threads,
             max_running=max_streams,
@@ -115,6 +118,7 @@ def bench_engine(
     *,
     random_weights: bool = False,
     dtype: str = "auto",
+    device: str = "auto",
     prompt: int = 512,
     context: int = 128,
     streams: Sequence[int] = (1, 4, 8, 16),
@@ -123,10 +127,15 @@ def bench_engine(
     """Prefill of one prompt, then decode steps of some streams from `context` tokens each. Progress goes to stderr.
 
     -> {"prefill_tok_s", "decode": {"1": {"best_ms", "median_ms", "tok_s"}, ...}, "dtype", "threads", "numerics"},
-    where `tok_s` follows from the median step, and `prefill_tok_s` from the best of three. Raises `CheckpointError`.
+    where `tok_s` follows from the median step, and `prefill_tok_s` from the best of three. Raises `SetupError`s.
     """
     engine = EngineBench(
-        model_folder, random_weights=random_weights, dtype=dtype, threads=threads, max_streams=max(streams)
+        model_folder,
+        random_weights=random_weights,
+        dtype=dtype,
+        device=device,
+        threads=threads,
+        max_streams=max(streams),
     )
     result = {
         "prefill_tok_s": _prefill(engine, prompt),

@@ -33,7 +33,7 @@ from owngpt.engine.logprobs import Row, rows_of
 from owngpt.engine.memory import plan_kv
 from owngpt.engine.prompt_logprobs import PromptScorer
 from owngpt.engine.request import Request, RequestState, Sample
-from owngpt.engine.runner import ModelRunner, block_bytes, make_runner
+from owngpt.engine.runner import ModelRunner, block_bytes, device_of, make_runner
 from owngpt.engine.sampler import BROKEN, Sampler
 from owngpt.engine.scheduler import Chunk, Scheduler
 from owngpt.engine.speculation import Speculator
@@ -77,7 +77,7 @@ class EngineCore:
     ) -> None:
         models = [model] if draft is None else [model, draft]
         num_bytes = sum(block_bytes(each, config.block_size) for each in models)
-        plan = plan_kv(config, model.config.max_position, num_bytes)
+        plan = plan_kv(config, model.config.max_position, num_bytes, device=device_of(model))
         self.max_model_len = plan.max_model_len
         self.scheduler = Scheduler(
             plan.num_blocks,

@@ -1,7 +1,7 @@
 """ModelRunner: the weights and the KV memory; one forward. It does not know whose tokens these are.
 
-`TorchRunner` runs a `Transformer` by PyTorch, `NativeRunner` a `PackedModel` by the compiled kernels. Shapes: T new
-tokens of a step, N rows that logits are asked for, E hidden size, V vocabulary.
+`TorchRunner` runs a `Transformer` by PyTorch, where its weights are: CPU or GPU. `NativeRunner` runs a `PackedModel` by
+the compiled kernels. Shapes: T new tokens of a step, N rows that logits are asked for, E hidden size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from owngpt.engine.batch import ForwardBatch
+from owngpt.engine.graph_runner import StaticDecoder, is_static
 from owngpt.engine.native_runner import NativeRunner
 from owngpt.kernels import library
 from owngpt.model import native
@@ -71,21 +72,36 @@ def block_bytes(model: Transformer | PackedModel, block_size: int) -> int:
     return block_size * KVCache.bytes_per_token(model.config, model.dtype)
 
 
+def device_of(model: Transformer | PackedModel) -> str:
+    """Whose memory its blocks take: cpu or cuda."""
+    return "cpu" if isinstance(model, PackedModel) else model.device.type
+
+
 class TorchRunner:
-    """Runs `model` over `num_blocks` blocks of KV memory. Its sums may depend on the shape of the batch."""
+    """Runs `model` over `num_blocks` blocks of KV memory. Its sums may depend on the shape of the batch.
+
+    Batches come from the CPU; hidden states and logits are where the model is. `has_graphs`: whether decode steps have
+    the shapes of CUDA graphs, None: on a GPU, where they are captured.
+    """
 
     is_invariant = False
 
-    def __init__(self, model: Transformer, num_blocks: int, block_size: int) -> None:
+    def __init__(self, model: Transformer, num_blocks: int, block_size: int, *, has_graphs: bool | None = None) -> None:
         self.model = model
         self.config = model.config
-        self.numerics = f"torch {torch.__version__} {str(model.dtype).removeprefix('torch.')}"
+        self.numerics = _numerics(model)
         self.block_bytes = block_bytes(model, block_size)
-        self.cache = KVCache(model.config, num_blocks, block_size, model.dtype)
+        has_graphs = is_static(model.config) and (model.device.type == "cuda" if has_graphs is None else has_graphs)
+        self.cache = KVCache(model.config, num_blocks + has_graphs, block_size, model.dtype, model.device)
+        self.decoder = StaticDecoder(model, self.cache, spare_block=num_blocks) if has_graphs else None
 
     @torch.inference_mode()
     def forward(self, batch: ForwardBatch) -> Tensor:
         """See `ModelRunner`."""
+        if self.decoder is not None and self.decoder.takes(batch):
+            return self.decoder.forward(batch)
+        if self.model.device.type != "cpu":
+            batch = batch.to(self.model.device)
         attention = PagedAttention(self.model.config, self.cache, batch.paged)
         hidden_TE: Tensor = self.model(batch.tokens_T, batch.positions_T, attention)
         return hidden_TE
@@ -98,24 +114,26 @@ class TorchRunner:
     @torch.inference_mode()
     def clear(self, blocks: Sequence[int]) -> None:
         """See `ModelRunner`."""
-        index = torch.tensor(blocks, dtype=torch.int64)
+        index = torch.tensor(blocks, dtype=torch.int64, device=self.model.device)
         for tensor in self._by_block():
             tensor.index_fill_(0, index, 0)
 
     @torch.inference_mode()
     def read_block(self, block: int) -> Tensor:
         """See `ModelRunner`."""
-        return torch.cat([tensor[block].flatten().view(torch.uint8) for tensor in self._by_block()])
+        return torch.cat([tensor[block].flatten().view(torch.uint8) for tensor in self._by_block()]).cpu()
 
     @torch.inference_mode()
     def write_block(self, block: int, data: Tensor) -> None:
         """See `ModelRunner`."""
-        parts = data.chunk(2 * self.config.num_layers)
+        parts = data.to(self.model.device).chunk(2 * self.config.num_layers)
         for tensor, part in zip(self._by_block(), parts, strict=True):
             tensor[block].flatten().view(torch.uint8).copy_(part)
 
     def close(self) -> None:
         """See `ModelRunner`."""
+        if self.decoder is not None:
+            self.decoder.close()
         self.cache.key.clear()
         self.cache.value.clear()
 
@@ -124,3 +142,9 @@ class TorchRunner:
         cache = self.cache
         shape = (cache.num_blocks, cache.block_size)
         return [tensor.view(*shape, *tensor.shape[1:]) for tensor in (*cache.key, *cache.value)]
+
+
+def _numerics(model: Transformer) -> str:
+    """PyTorch, the processor, and the dtype."""
+    device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type
+    return f"torch {torch.__version__} {device} {str(model.dtype).removeprefix('torch.')}"

@@ -29,7 +29,7 @@ def test_it_equals_the_definition(
     cache = KVCache(config, 40, BLOCK_SIZE, dtype)
     for tensor in (*cache.key, *cache.value):
         tensor.fill_(1e4)  # what is not the sequence's own must not be seen
-    own_S = torch.randperm(40, generator=torch.Generator().manual_seed(0)).split(6)
+    own_S = torch.split(torch.randperm(40, generator=torch.Generator().manual_seed(0)), 6)
     tables_SB = torch.stack([torch.cat((own, own[:1].expand(width - 6))) for own in own_S[: len(lengths)]])
     for table, (_, k, v) in zip(tables_SB, inputs, strict=True):
         at = torch.arange(len(k) - 1)
