@@ -6,8 +6,8 @@ whose rotated pairs stand side by side; Gemma's norms, which have their 1 alread
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -33,7 +33,11 @@ _IN_LAYER = {
     "mlp.down_proj": "ffn_down",
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
+    "mlp.gate": "ffn_gate_inp",
+    "self_attn": "attn_sinks",  # its parameter is `sinks`
 }
+_OTHER_NAMES = {"gpt-oss": {"post_attention_layernorm": "post_attention_norm"}}
+_EXPERT = re.compile(r"layers\.(\d+)\.mlp\.experts\.(\d+)\.(gate|up|down)_proj\.(weight|bias)")
 _WITH_POST_NORMS = {
     "post_attention_layernorm": "post_attention_norm",
     "pre_feedforward_layernorm": "ffn_norm",
@@ -74,11 +78,11 @@ class GGUFWeights:
 
     def __init__(self, path: Path, config: ModelConfig) -> None:
         """Reads the header only. `CheckpointError` names a tensor that is missing, misshapen or of no known format."""
-        self.config = config
+        self.config = replace(config, expert_layout="split")
         self._file = GGUFFile.open(path)
-        self._is_interleaved = self._file.fields.get("general.architecture") in _INTERLEAVED
+        self._architecture = str(self._file.fields.get("general.architecture"))
         with torch.device("meta"):
-            shapes = {name: tuple(value.shape) for name, value in Transformer(config).named_parameters()}
+            shapes = {name: tuple(value.shape) for name, value in Transformer(self.config).named_parameters()}
         self._found = {name: self._find(name, shape) for name, shape in shapes.items()}
         self._refuse_extra()
         self.dtype = _dtype({tensor.kind for tensor in self._found.values() if len(tensor.shape) > 1})
@@ -111,13 +115,21 @@ class GGUFWeights:
 
     def _order(self, name: str, num_rows: int) -> Tensor | None:
         """Of q and k, where the two halves of a head are interleaved."""
-        if not self._is_interleaved or (".q_proj." not in name and ".k_proj." not in name):
+        if self._architecture not in _INTERLEAVED or (".q_proj." not in name and ".k_proj." not in name):
             return None
         return torch.arange(num_rows).view(-1, self.config.head_dim // 2, 2).transpose(1, 2).flatten()
 
     def _find(self, name: str, shape: tuple[int, ...]) -> GGUFTensor:
-        path, stored_name = self._file.path, _stored_name(name, self.config)
-        tensor = self._file.tensors.get(stored_name)
+        found = _EXPERT.fullmatch(name)
+        if found is None:
+            return self._checked(self._stored_name(name), shape)
+        layer, expert, projection, leaf = found.groups()
+        all_of_them = self._checked(f"blk.{layer}.ffn_{projection}_exps.{leaf}", (self.config.num_experts, *shape))
+        tensor = all_of_them._replace(shape=shape)
+        return tensor._replace(start=tensor.start + int(expert) * _num_bytes(tensor))
+
+    def _checked(self, stored_name: str, shape: tuple[int, ...]) -> GGUFTensor:
+        path, tensor = self._file.path, self._file.tensors.get(stored_name)
         if tensor is None:
             raise CheckpointError(f"{path}: tensor {stored_name} is missing")
         if tensor.shape != shape:
@@ -128,9 +140,19 @@ class GGUFWeights:
             kind = UNSUPPORTED.get(tensor.kind, f"number {tensor.kind}")
             known = ", ".join(form.name for form in FORMATS.values())
             raise CheckpointError(f"{path}: tensor {stored_name} has the format {kind}; take a file in one of {known}")
+        if tensor.shape[-1] % FORMATS[tensor.kind].num_values:
+            raise CheckpointError(f"{path}: tensor {stored_name} has rows of {tensor.shape[-1]}, not whole blocks")
         if tensor.start + _num_bytes(tensor) > len(self._file.content):
             raise CheckpointError(f"{path}: tensor {stored_name} goes beyond the end of the file; fetch it again")
         return tensor
+
+    def _stored_name(self, name: str) -> str:
+        module, _, leaf = name.rpartition(".")
+        if not module.startswith("layers."):
+            return f"{_OUTSIDE[module]}.{leaf}"
+        others = _WITH_POST_NORMS if self.config.has_post_norms else _OTHER_NAMES.get(self._architecture, {})
+        _, index, part = module.split(".", 2)
+        return f"blk.{index}.{({**_IN_LAYER, **others})[part]}.{leaf.replace('sinks', 'weight')}"
 
     def _refuse_extra(self) -> None:
         used = {tensor.name for tensor in self._found.values()}
@@ -140,15 +162,6 @@ class GGUFWeights:
                     f"{self._file.path}: tensor {name} has no place in {self.config.architecture} "
                     f"with {self.config.num_layers} layers, as its metadata describes it"
                 )
-
-
-def _stored_name(name: str, config: ModelConfig) -> str:
-    module, _, leaf = name.rpartition(".")
-    if not module.startswith("layers."):
-        return f"{_OUTSIDE[module]}.{leaf}"
-    names: Mapping[str, str] = {**_IN_LAYER, **(_WITH_POST_NORMS if config.has_post_norms else {})}
-    _, index, part = module.split(".", 2)
-    return f"blk.{index}.{names[part]}.{leaf}"
 
 
 def _dtype(kinds: set[int]) -> str:

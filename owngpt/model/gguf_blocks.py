@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, unflatten
 
+from owngpt.model import mxfp4
 from owngpt.model.weight_source import Codes
 
 
@@ -76,6 +77,10 @@ def _q6_k(blocks: Tensor) -> Tensor:
     return (scales[..., None] * unflatten(values.flatten(-2), -1, (16, 16)).float()).flatten(1)
 
 
+def _mxfp4(blocks: Tensor) -> Codes:
+    return mxfp4.codes_of(_nibbles(blocks[..., 1:]).flatten(1), blocks[..., 0])
+
+
 def _numbers_of(codes: Callable[[Tensor], Codes]) -> Callable[[Tensor], Tensor]:
     return lambda blocks: codes(blocks).dequantize()
 
@@ -89,9 +94,10 @@ FORMATS: Mapping[int, BlockFormat] = {
     13: BlockFormat("Q5_K", 256, 176, _q5_k),
     14: BlockFormat("Q6_K", 256, 210, _q6_k),
     30: BlockFormat("BF16", 1, 2, _floats(torch.bfloat16)),
+    39: BlockFormat("MXFP4", 32, 17, _numbers_of(_mxfp4), _mxfp4),
 }
 UNSUPPORTED: Mapping[int, str] = {
     3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS",
     18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32",
-    27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+    27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0",
 }  # fmt: skip

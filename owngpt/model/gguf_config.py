@@ -20,6 +20,8 @@ _CLASSES = {
     "qwen3": "Qwen3ForCausalLM",
     "smollm3": "SmolLM3ForCausalLM",
     "gemma3": "Gemma3ForCausalLM",
+    "qwen3moe": "Qwen3MoeForCausalLM",
+    "gpt-oss": "GptOssForCausalLM",
 }
 _KEYS = {  # as in config.json -> as in GGUF, after the name of the architecture
     "hidden_size": "embedding_length",
@@ -32,6 +34,9 @@ _KEYS = {  # as in config.json -> as in GGUF, after the name of the architecture
     "rms_norm_eps": "attention.layer_norm_rms_epsilon",
     "rope_theta": "rope.freq_base",
     "sliding_window": "attention.sliding_window",
+    "num_local_experts": "expert_count",
+    "num_experts_per_tok": "expert_used_count",
+    "moe_intermediate_size": "expert_feed_forward_length",
 }
 _GEMMA3_27B_LAYERS = 62  # the one size whose scores are not divided by the root of the head's size
 
@@ -58,8 +63,12 @@ def config_values(file: GGUFFile) -> dict[str, Any]:
     }
     if name == "gemma3":
         values |= _gemma3(file.fields, values)
+    elif name == "gpt-oss":
+        values["intermediate_size"] = values.pop("moe_intermediate_size", None)
     else:
         values.pop("sliding_window", None)  # llama.cpp reads it for architectures that have layers with a window
+    if name == "qwen3moe":
+        values["norm_topk_prob"] = True
     _check_rotation(file, values)
     return values | _rope(file, name)
 
@@ -108,6 +117,8 @@ def _rope(file: GGUFFile, name: str) -> dict[str, Any]:
     scaling = {"rope_type": kind, "factor": given.get("factor", 1.0)}
     renamed = {"original_context_length": "original_max_position_embeddings", "attn_factor": "attention_factor"}
     renamed |= {"yarn_beta_fast": "beta_fast", "yarn_beta_slow": "beta_slow"}
+    if name == "gpt-oss":
+        scaling["truncate"] = False
     return {"rope_scaling": scaling | {ours: given[theirs] for theirs, ours in renamed.items() if theirs in given}}
 
 

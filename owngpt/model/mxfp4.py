@@ -33,7 +33,11 @@ def dequantize(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
 
 def codes(blocks: Tensor, scales: Tensor) -> Codes:
     """The same values, blocks [N, G, 16] and scales [N, G], as codes that kernels know. Nothing is rounded."""
-    codes_NK = torch.stack((blocks & 15, blocks >> 4), -1).flatten(1)
+    return codes_of(torch.stack((blocks & 15, blocks >> 4), -1).flatten(1), scales)
+
+
+def codes_of(codes_NK: Tensor, scales: Tensor) -> Codes:
+    """The same, of codes that are laid out already."""
     return Codes(codes_NK, _powers(scales) / 2, zero=_ZERO, lut=_LUT)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ ARCHITECTURES = {
     "Qwen3ForCausalLM": "qwen3",
     "SmolLM3ForCausalLM": "smollm3",
     "Gemma3ForCausalLM": "gemma3",
+    "Qwen3MoeForCausalLM": "qwen3moe",
+    "GptOssForCausalLM": "gpt-oss",
 }
 
 
@@ -41,10 +44,22 @@ def gguf_of_checkpoint(
     _add_metadata(writer, architecture, config)
     for name, value in (tokenizer or {}).items():
         _add_field(writer, name, value)
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[architecture.upper()], config["num_hidden_layers"])
+    key = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
+    names = gguf.get_tensor_name_map(key, config["num_hidden_layers"])
     numbers: dict[str, Tensor] = {}
-    for name, tensor in load_file(folder / "model.safetensors").items():
+    tensors = load_file(folder / "model.safetensors")
+    for name, values in _experts(tensors).items():
         stored_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        assert stored_name is not None, name
+        if isinstance(values, tuple):
+            writer.add_tensor(stored_name, _mxfp4_blocks(*values), raw_dtype=gguf.GGMLQuantizationType.MXFP4)
+        else:
+            writer.add_tensor(stored_name, values)
+    for name, tensor in tensors.items():
+        if ".experts." in name:
+            numbers[name] = tensor
+            continue
+        stored_name = names.get_name(f"{name}.weight" if name.endswith("sinks") else name, (".weight", ".bias"))
         assert stored_name is not None, name
         numbers[name] = _add_tensor(writer, stored_name, name, tensor, architecture, config, kind(name))
     rope = config.get("rope_parameters") or {}
@@ -126,6 +141,13 @@ def _add_metadata(writer: Any, architecture: str, config: Mapping[str, Any]) -> 
         writer.add_rope_scaling_factor(rope["factor"])
     if rope.get("rope_type") == "yarn":
         writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    if "num_local_experts" in config:
+        writer.add_expert_count(config["num_local_experts"])
+        writer.add_expert_used_count(config["num_experts_per_tok"])
+        is_gpt_oss = architecture == "gpt-oss"
+        writer.add_expert_feed_forward_length(config["intermediate_size" if is_gpt_oss else "moe_intermediate_size"])
+    if architecture == "gpt-oss":
+        writer.add_sliding_window(config["sliding_window"])
     if architecture == "gemma3":
         writer.add_sliding_window(config["sliding_window"])
         writer.add_uint32("gemma3.attention.sliding_window_pattern", 4)
@@ -159,6 +181,40 @@ def _add_tensor(
     stored = blocks if num_heads is None else interleaved(blocks, num_heads)
     writer.add_tensor(stored_name, stored, raw_dtype=gguf.GGMLQuantizationType[kind])
     return torch.from_numpy(numbers_of(blocks, kind).reshape(values.shape))
+
+
+def _experts(tensors: Mapping[str, Tensor]) -> dict[str, Array | tuple[Array, Array]]:
+    """Those of a layer in one tensor, outputs before inputs; MXFP4 as blocks and scales."""
+    found: dict[str, Array | tuple[Array, Array]] = {}
+    for name, tensor in tensors.items():
+        module, _, leaf = name.rpartition(".")
+        if re.search(r"\.experts\.0\.\w+$", module):
+            before, after = name.split(".experts.0.")
+            count = sum(
+                1 for other in tensors if other.startswith(f"{before}.experts.") and other.endswith(f".{after}")
+            )
+            parts = [tensors[f"{before}.experts.{expert}.{after}"] for expert in range(count)]
+            found[f"{before}.experts.{after}"] = torch.stack(parts).numpy()
+        elif module.endswith(".experts"):
+            leaf, kind = re.fullmatch(r"(gate_up_proj|down_proj)(_bias|_blocks|_scales)?", leaf).groups()  # type: ignore[union-attr]
+            halves = {"gate_proj": slice(0, None, 2), "up_proj": slice(1, None, 2)}
+            parts_of = halves if leaf == "gate_up_proj" else {"down_proj": slice(None)}
+            for part, outputs in parts_of.items():
+                if kind == "_blocks":
+                    scales = tensors[name.replace("_blocks", "_scales")]
+                    found[f"{module}.{part}.weight"] = tensor[:, outputs].numpy(), scales[:, outputs].numpy()
+                elif kind == "_bias":
+                    found[f"{module}.{part}.bias"] = tensor[:, outputs].contiguous().numpy()
+                elif kind is None:
+                    found[f"{module}.{part}.weight"] = tensor.transpose(1, 2)[:, outputs].contiguous().numpy()
+    return found
+
+
+def _mxfp4_blocks(blocks: Array, scales: Array) -> Array:
+    """Pairs of neighbours become pairs of a block's halves, behind the scale."""
+    codes = np.stack((blocks & 15, blocks >> 4), -1).reshape(*blocks.shape[:-1], 32)
+    halves = codes[..., :16] | codes[..., 16:] << 4
+    return np.concatenate((scales[..., None], halves), -1).reshape(*blocks.shape[:2], -1)
 
 
 def _head_dim(config: Mapping[str, Any]) -> int:

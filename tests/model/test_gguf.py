@@ -10,6 +10,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from owngpt.errors import CheckpointError
@@ -77,16 +78,35 @@ def test_every_architecture_gives_the_logits_of_its_checkpoint(
     assert (logits(found) - expected).abs().max() / expected.abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("family", ["qwen3-moe", "gpt-oss", "gpt-oss-mxfp4"])
+def test_mixtures_of_experts_give_the_logits_of_their_checkpoint(
+    family: str, source: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder, path = source(family), tmp_path / "model.gguf"
+    if "oss" in family:
+        edit_config(folder, swiglu_limit=7.0)
+    else:
+        redraw(folder, mlp_only_layers=[])  # llama.cpp has no dense layers among these
+    gguf_of_checkpoint(folder, path)
+    found, expected = open_gguf(path), logits(load_model(folder, "fp32"))
+    assert found.dtype == ("int4" if "mxfp4" in family else "fp32")
+    assert (logits(to_transformer(pack_in_memory(found, "fp32"))) - expected).abs().max() / expected.abs().max() < 1e-5
+
+
+def redraw(folder: Path, **changes: object) -> Path:
+    """Other values in config.json, and random weights to go with them."""
+    edit_config(folder, **changes)
+    state = load_model(folder, random_weights=True).state_dict()
+    named = {name if name.startswith("lm_head") else f"model.{name}": value for name, value in state.items()}
+    save_file(named, folder / "model.safetensors")
+    return folder
+
+
 @pytest.fixture
 def wide(source: Callable[[str], Path]) -> Path:
     """A checkpoint whose rows hold whole blocks of 256 values."""
-    folder = source("qwen3")
-    edit_config(folder, hidden_size=256, intermediate_size=512, num_hidden_layers=2, head_dim=64, layer_types=...)
-    from safetensors.torch import save_file
-
-    model = load_model(folder, random_weights=True)
-    save_file({f"model.{name}": value for name, value in model.state_dict().items()}, folder / "model.safetensors")
-    return folder
+    changes = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "head_dim": 64, "layer_types": ...}
+    return redraw(source("qwen3"), **changes)
 
 
 def mixed(name: str) -> str:
