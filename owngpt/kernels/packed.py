@@ -166,20 +166,20 @@ def _round_int4(values_NK: Tensor, group: int) -> tuple[Tensor, Tensor]:
     largest value to -8 are tried; for the codes of each, the best scale is the projection <w, q> / <q, q>."""
     w_NGg = unflatten(values_NK, 1, (-1, group))
     extreme_NG1 = w_NGg.gather(2, w_NGg.abs().argmax(2, keepdim=True))
-    best_gain_NG1 = torch.zeros_like(extreme_NG1)
-    best_scale_NG1 = torch.zeros_like(extreme_NG1)
-    best_q_NGg = torch.zeros_like(w_NGg)
-    safe_NG1 = torch.where(extreme_NG1 == 0, 1.0, extreme_NG1)
+    unit_NGg = w_NGg / torch.where(extreme_NG1 == 0, 1.0, extreme_NG1)
+    best_gain_NG, best_scale_NG, best_steps_NG = (torch.zeros_like(extreme_NG1[..., 0]) for _ in range(3))
+    q_NGg, product_NGg = torch.empty_like(w_NGg), torch.empty_like(w_NGg)
     for steps in (-8.0, -7.0, -7.2, -7.4, -7.6, -7.8, -8.3, -8.6, -9.0):
-        q_NGg = (w_NGg * (steps / safe_NG1)).round_().clamp_(-8, 7)
-        dot_NG1, square_NG1 = (w_NGg * q_NGg).sum(2, keepdim=True), (q_NGg * q_NGg).sum(2, keepdim=True)
-        scale_NG1 = dot_NG1 / square_NG1.clamp_min(1)
-        gain_NG1 = dot_NG1 * scale_NG1  # by how much the squared error is below that of all zeros
-        is_better = gain_NG1 > best_gain_NG1
-        best_gain_NG1 = torch.where(is_better, gain_NG1, best_gain_NG1)
-        best_scale_NG1 = torch.where(is_better, scale_NG1, best_scale_NG1)
-        best_q_NGg = torch.where(is_better, q_NGg, best_q_NGg)
-    return (best_q_NGg + 8).to(torch.uint8).flatten(1), best_scale_NG1[..., 0]
+        torch.mul(unit_NGg, steps, out=q_NGg).round_().clamp_(-8, 7)
+        dot_NG = torch.mul(w_NGg, q_NGg, out=product_NGg).sum(2)
+        scale_NG = dot_NG / torch.mul(q_NGg, q_NGg, out=product_NGg).sum(2).clamp_min(1)
+        gain_NG = dot_NG * scale_NG  # by how much the squared error is below that of all zeros
+        is_better = gain_NG > best_gain_NG
+        best_gain_NG = torch.where(is_better, gain_NG, best_gain_NG)
+        best_scale_NG = torch.where(is_better, scale_NG, best_scale_NG)
+        best_steps_NG = torch.where(is_better, steps, best_steps_NG)
+    torch.mul(unit_NGg, best_steps_NG[..., None], out=q_NGg).round_().clamp_(-8, 7)
+    return (q_NGg + 8).to(torch.uint8).flatten(1), best_scale_NG
 
 
 def _pack_nibbles(codes_NK: Tensor) -> Tensor:
