@@ -14,6 +14,7 @@ from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
 import torch
 from torch import Tensor
 
+from owngpt.errors import CheckpointError
 from owngpt.kernels import abi
 from owngpt.kernels.library import Library
 from owngpt.kernels.packed import Format
@@ -22,7 +23,7 @@ from owngpt.model.config import ModelConfig
 from owngpt.model.packed_model import PackedModel
 from owngpt.model.rope import RopeConfig, RopeTable
 
-MAX_HEAD_DIM = 512
+MAX_HEAD_DIM = 512  # MAX_HEAD of csrc/attention.h
 _VERSION = 1  # of the arithmetic; to be raised with every change of a result's bits
 _BYTES_PER_SECOND, _PRODUCTS_PER_SECOND = 25e9, 250e9  # about what one core does
 _WORTH_SHARING = 5e-4  # seconds
@@ -71,11 +72,17 @@ class NativeDecoder:
     """`model` over `num_blocks` blocks of KV memory. Used by one thread at a time.
 
     It computes with `threads` threads; None: with torch's number of them, but alone where there is little to do.
+    Raises `CheckpointError` for heads that the kernels have no room for.
     """
 
     def __init__(
         self, model: PackedModel, library: Library, num_blocks: int, block_size: int, threads: int | None = None
     ) -> None:
+        if model.config.head_dim > MAX_HEAD_DIM:
+            raise CheckpointError(
+                f"heads of {model.config.head_dim} values; the native kernels take {MAX_HEAD_DIM} at most; "
+                "set OWNGPT_KERNELS=off to compute with PyTorch"
+            )
         self.config = model.config
         self.numerics = _numerics(model, library.isa, block_size)
         self.num_blocks = num_blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from owngpt.engine.batch import ForwardBatch
 from owngpt.engine.native_runner import NativeRunner
 from owngpt.engine.request import Request
 from owngpt.engine.scheduler import Chunk
+from owngpt.errors import CheckpointError
 from owngpt.kernels.library import Library
 from owngpt.model.attention import DenseAttention
+from owngpt.model.native import MAX_HEAD_DIM
 from owngpt.model.packed_model import PackedModel, load_packed
 from owngpt.model.weights import load_model
 from owngpt.types import SamplingParams
-from tests.fakes.model import FAMILIES, VOCAB_SIZE, family_checkpoint
+from tests.fakes.model import FAMILIES, VOCAB_SIZE, family_checkpoint, tiny_config
 
 LENGTH = 90
 BLOCK = 16
@@ -115,3 +118,9 @@ def test_what_a_block_held_before_does_not_matter(folder: Path, library: Library
     expected = logits(runner, [whole(request)])
     logits(runner, [whole(request_of(tokens(4, 96), 0))])
     assert torch.equal(logits(runner, [whole(request)]), expected)
+
+
+def test_heads_that_the_kernels_have_no_room_for_are_refused(library: Library) -> None:
+    config = replace(tiny_config(), head_dim=MAX_HEAD_DIM + 2)
+    with pytest.raises(CheckpointError, match=r"heads of 514 values; .*; set OWNGPT_KERNELS=off"):
+        NativeRunner(PackedModel(config, {}, {}), library, num_blocks=1, block_size=BLOCK)
