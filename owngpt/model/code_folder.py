@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from owngpt.errors import CheckpointError
+from owngpt.kernels.packed import K_UNIT
 from owngpt.model import awq, gptq
 from owngpt.model.config import ModelConfig
 from owngpt.model.quantization import Quantization
@@ -16,6 +17,8 @@ from owngpt.model.weight_source import Codes
 from owngpt.model.weights import StoredTensor, TensorReader, find_tensor, naming, read_index
 
 _NEEDED = ("qweight", "qzeros", "scales")
+_DTYPES = {"scales": torch.float32, **dict.fromkeys(("qweight", "qzeros", "g_idx"), torch.int32)}
+_WORD = 8  # codes of an int32
 
 
 class CodeFolder:
@@ -52,24 +55,31 @@ class CodeFolder:
         qweight, qzeros, scales = (parts[part] for part in _NEEDED)
         if self._quantization.method == "awq":
             return awq.unpack(qweight, qzeros, scales)
-        return gptq.unpack(qweight, qzeros, scales, parts.get("g_idx"), plus_one=self._quantization.is_zero_plus_one)
+        groups = parts.get("g_idx")
+        if groups is not None and (groups.min() < 0 or groups.max() >= len(scales)):
+            tensor = self._found[name]["g_idx"]
+            raise CheckpointError(
+                f"{tensor.file}: tensor {tensor.name} names groups that are not 0 to {len(scales) - 1}"
+            )
+        return gptq.unpack(qweight, qzeros, scales, groups, plus_one=self._quantization.is_zero_plus_one)
 
     def _find(self, folder: Path, name: str, shape: tuple[int, ...]) -> dict[str, StoredTensor]:
         """The tensors of a parameter: `weight` alone, or those of a packed matrix."""
         module = self._stored_name(name).removesuffix(".weight")
-        if f"{module}.qweight" not in self._stored or not name.endswith(".weight"):
+        if f"{module}.qweight" not in self._stored or len(shape) != 2:
             return {"weight": find_tensor(self._stored, self._stored_name(name), shape, folder)}
-        expected = self._shapes(*shape)
-        found = {part: self._stored.get(f"{module}.{part}") for part in expected}
-        for part, tensor in found.items():
-            if tensor is None and part in _NEEDED:
-                raise CheckpointError(f"{folder}: tensor {module}.{part} is missing from the weights")
-            if tensor is not None and tensor.shape != expected[part]:
-                raise CheckpointError(
-                    f"{tensor.file}: tensor {tensor.name} has shape {list(tensor.shape)}; "
-                    f"config.json asks for {list(expected[part])}"
-                )
-        return {part: tensor for part, tensor in found.items() if tensor is not None}
+        n, k = shape
+        group = self._quantization.group or k
+        if n % _WORD or k % group or group % K_UNIT:
+            raise CheckpointError(
+                f"{folder}: {module} has {n} outputs and {k} inputs, which are no whole words of {_WORD} codes and "
+                f"groups of {group}; take the bf16 checkpoint"
+            )
+        return {
+            part: find_tensor(self._stored, f"{module}.{part}", size, folder, _DTYPES[part])
+            for part, size in self._shapes(n, k).items()
+            if part in _NEEDED or f"{module}.{part}" in self._stored
+        }
 
     def _refuse_extra(self) -> None:
         """AutoGPTQ gives every matrix a bias; where the model has none it must be zero."""
@@ -84,7 +94,7 @@ class CodeFolder:
 
     def _shapes(self, n: int, k: int) -> dict[str, tuple[int, ...]]:
         groups = k // (self._quantization.group or k)
-        shapes = {"qzeros": (groups, n // 8), "scales": (groups, n)}
+        shapes = {"qzeros": (groups, n // _WORD), "scales": (groups, n)}
         if self._quantization.method == "awq":
-            return {"qweight": (k, n // 8), **shapes}
-        return {"qweight": (k // 8, n), **shapes, "g_idx": (k,)}
+            return {"qweight": (k, n // _WORD), **shapes}
+        return {"qweight": (k // _WORD, n), **shapes, "g_idx": (k,)}

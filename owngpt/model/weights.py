@@ -28,6 +28,7 @@ _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF
 _CODES = {"U8": torch.uint8}  # blocks of 4-bit numbers and their scales, for the parameters that are that
 _WORDS = {"I32": torch.int32}  # what GPTQ and AWQ pack such numbers into
 _SIZES = {**_FLOATS, **_CODES, **_WORDS}
+_INTEGERS = {torch.uint8: _CODES, torch.int32: _WORDS}
 _HEAD = "lm_head.weight"
 _BODIES = ("model.", "model.language_model.", "language_model.model.", "")  # where checkpoints keep the decoder
 _HEADS = ("", "language_model.")
@@ -168,7 +169,7 @@ def find_tensor(
         raise CheckpointError(
             f"{tensor.file}: tensor {name} has shape {list(tensor.shape)}; config.json asks for {list(shape)}"
         )
-    dtypes = _FLOATS if dtype.is_floating_point else _CODES
+    dtypes = _INTEGERS.get(dtype, _FLOATS)
     if tensor.dtype not in dtypes:
         raise CheckpointError(f"{tensor.file}: tensor {name} has dtype {tensor.dtype}, not one of {', '.join(dtypes)}")
     return tensor

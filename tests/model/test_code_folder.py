@@ -121,6 +121,8 @@ UP = "model.layers.1.mlp.up_proj"
             {f"{UP}.qzeros": torch.zeros(1, 1, dtype=torch.int32)},
             rf"{UP}\.qzeros has shape \[1, 1\]; config",
         ),
+        ({f"{UP}.qweight": torch.zeros(8, 96, dtype=torch.int64)}, rf"{UP}\.qweight has dtype I64, not one of I32"),
+        ({f"{UP}.g_idx": torch.full((64,), 2, dtype=torch.int32)}, rf"{UP}\.g_idx names groups that are not 0 to 1"),
         ({f"{UP}.bias": torch.ones(96)}, rf"tensor {UP}\.bias has no place"),
         ({f"{UP}.qweight": None}, rf"tensor {UP}\.weight is missing"),
     ],
@@ -129,6 +131,12 @@ def test_broken_weights_are_named(changes: dict[str, Any], message: str, packed:
     tensors = {**load_file(packed / "model.safetensors"), **changes}
     save_file({name: value for name, value in tensors.items() if value is not None}, packed / "model.safetensors")
     with pytest.raises(CheckpointError, match=message):
+        load_packed(packed, "int4")
+
+
+def test_groups_that_do_not_fit_are_named(packed: Path) -> None:
+    edit_config(packed, quantization_config={"quant_method": "gptq", "bits": 4, "group_size": 128})
+    with pytest.raises(CheckpointError, match=r"q_proj has 128 outputs and 64 inputs, .* groups of 128; take the bf16"):
         load_packed(packed, "int4")
 
 
