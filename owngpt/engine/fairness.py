@@ -18,7 +18,7 @@ import heapq
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, takewhile
 
 from owngpt.engine.request import Request, RequestState
 from owngpt.types import Claim
@@ -51,6 +51,13 @@ class Account:
     def end(self) -> float:
         """Where `virtual` will be when the first prompt is read."""
         return self.virtual + self.first.num_remaining_tokens / self.weight
+
+    def put_first_who_has_blocks(self) -> None:
+        """Prompts under way before those that wait, which may wait for the very blocks that these hold."""
+        _, *others = self.prompts
+        under_way = list(takewhile(lambda request: request.state is RequestState.RUNNING, others))
+        for request in reversed(under_way):
+            self.prompts.move_to_end(request, last=False)
 
 
 class FairQueue:
@@ -106,9 +113,10 @@ class FairQueue:
                 del self._accounts[request.claim.tenant]
 
     def put_back(self, request: Request) -> None:
-        """It has lost its blocks: it is the first of its tenant's again. Who held too much is owed nothing."""
+        """It has lost its blocks: it is the first of its tenant's to wait again. Who held too much is owed nothing."""
         self.resume(request)
         account = self._account(request)
+        account.put_first_who_has_blocks()
         account.virtual = max(account.virtual, self._now)
         self._count(request, 1)
 

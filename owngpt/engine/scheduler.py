@@ -29,7 +29,7 @@ from owngpt.types import Claim, Tier
 
 _RESERVE_STEPS = 8  # full steps of tokens that a tenant may be behind
 _SHORT_PROMPT = 128  # tokens: of a tenant that asks for nothing else, so few are read in one step
-_MAX_PASSED = 8  # tenants whose prompts are tried in vain in one step
+_MAX_PASSED = 8  # tenants that are tried in vain in one step; beyond it only prompts under way are read
 _STEADY, _SPARE = (Tier.PRIORITY, Tier.DEFAULT), (Tier.FLEX, Tier.BATCH)
 
 
@@ -132,16 +132,12 @@ class Scheduler:
     def schedule(self) -> list[Chunk]:
         """The chunks of this step, at most `max_batch_tokens` tokens; empty when there is nothing to do."""
         self._had_waiting = self.num_waiting > 0
-        plan = Plan(self.max_batch_tokens, self._seated(self.running))
-        for tier in _STEADY:
-            self._decode(plan, tier)
-        self._pace_prompts(plan)
-        for tier in _STEADY:
-            self._read(plan, tier)
-        for tier in _SPARE:
-            self._decode(plan, tier)
-            self._read(plan, tier)
-        return plan.chunks
+        while True:
+            num_preemptions = self.num_preemptions
+            chunks = self._plan()
+            if chunks or self.num_preemptions == num_preemptions:
+                return chunks
+            # all who had seats have lost their blocks, so that others sit down
 
     def reserve(self, request: Request, num_tokens: int) -> int:
         """Slots for up to so many guesses behind the tokens of a running request; how many there are.
@@ -195,6 +191,18 @@ class Scheduler:
         assert all(request.state is RequestState.WAITING and not request.block_table for request in self.waiting)
         assert len(self.waiting) == self.num_waiting, "waiting requests are miscounted"
 
+    def _plan(self) -> list[Chunk]:
+        plan = Plan(self.max_batch_tokens, self._seated(self.running))
+        for tier in _STEADY:
+            self._decode(plan, tier)
+        self._pace_prompts(plan)
+        for tier in _STEADY:
+            self._read(plan, tier)
+        for tier in _SPARE:
+            self._decode(plan, tier)
+            self._read(plan, tier)
+        return plan.chunks
+
     def _pace_prompts(self, plan: Plan) -> None:
         """Leave for prompts what the streams can bear; half of that may pay for what was lent before."""
         bearable = self.pace.limit(plan.num_chunks, plan.budget)
@@ -215,9 +223,10 @@ class Scheduler:
         turns = self.queues[tier].round()
         may_admit = not any(self.queues[higher].num_waiting for higher in Tier if higher < tier)
         first_blocked, num_passed = math.inf, 0
-        while plan.budget and num_passed < _MAX_PASSED and (account := turns.next()) is not None:
+        while plan.budget and (account := turns.next()) is not None:
             request = account.first
-            verdict = self._turn(plan, account, request, may_admit=may_admit and account.virtual < first_blocked)
+            is_next = may_admit and account.virtual < first_blocked and num_passed < _MAX_PASSED
+            verdict = self._turn(plan, account, request, may_admit=is_next)
             if verdict is Verdict.NO_BLOCKS:
                 first_blocked = min(first_blocked, account.end)
             if verdict is Verdict.ADMITTED:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from owngpt.engine.fairness import FairQueue
 from owngpt.engine.plan import Chunk
 from owngpt.engine.request import Request, RequestState
 from owngpt.engine.scheduler import Scheduler
@@ -189,6 +190,44 @@ def test_a_prompt_that_needs_nearly_all_blocks_gets_in_among_small_ones() -> Non
         if giant.num_output_tokens:
             return
     raise AssertionError("the giant starves")
+
+
+def test_a_prompt_under_way_is_read_on_however_many_tenants_wait_for_its_blocks() -> None:
+    house = House(num_blocks=100)
+    first = house.ask("first", 240)
+    house.step()
+    for number in range(20):
+        house.ask(f"tenant {number}", 240)
+    house.run(3)
+    assert first.num_output_tokens == 1
+    house.end()
+
+
+def test_a_tenants_prompt_under_way_is_read_before_one_that_has_lost_its_blocks() -> None:
+    queue, older, newer = FairQueue(reserve=100), make_request([1, 2]), make_request([3, 4])
+    for request in (older, newer):
+        queue.enter(request)
+        request.state = RequestState.RUNNING
+        queue.start(request)
+    queue.done(older)
+    older.state = RequestState.WAITING
+    queue.put_back(older)
+    turns = queue.round()
+    assert (account := turns.next()) is not None
+    assert account.first is newer
+    queue.done(newer)
+    assert account.first is older
+
+
+def test_where_all_who_have_seats_lose_their_blocks_those_who_pause_go_on_in_the_same_step() -> None:
+    house = House(num_blocks=7, max_running=1)
+    small = house.ask("small", 6, 2)
+    house.step()
+    big = house.ask("big", 16, 12, weight=2.0)
+    house.end()
+    assert house.scheduler.num_preemptions > 0, "the big one has run out of blocks while the small one paused"
+    assert small.is_full
+    assert big.is_full
 
 
 def test_a_default_prompt_gets_the_whole_next_step_and_flex_streams_pause_with_their_blocks() -> None:
