@@ -24,7 +24,8 @@ class Pace:
         quiet = self._quiet_seconds(num_rows)
         if not num_rows or quiet is None or not self._token:
             return budget
-        return min(budget, max(_MIN_TOKENS, int((self._slowdown - 1) * quiet / self._token)))
+        bearable = (self._slowdown - 1) * quiet / self._token  # may be infinite
+        return int(min(budget, max(_MIN_TOKENS, bearable)))
 
     def observe(self, num_rows: int, num_prompt_tokens: int, seconds: float) -> None:
         """A step is done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
@@ -110,6 +111,13 @@ def test_a_short_prompt_of_a_tenant_with_nothing_else_is_read_in_one_step_and_pa
     tokens = [tokens for _, tokens in house.steps]
     assert tokens[0] == 100
     assert tokens[1] < tokens[-2] < 30
+
+
+def test_without_a_limit_a_step_reads_all_that_it_can() -> None:
+    pace = Pace(slowdown=math.inf)
+    pace.observe(1, 0, 0.02)
+    pace.observe(1, 30, 0.05)
+    assert pace.limit(1, 512) == 512
 
 
 def test_without_streams_a_step_reads_all_it_can() -> None:
