@@ -1,6 +1,6 @@
 """OpenVINO: a Hugging Face folder, exported once to int8 by optimum-intel as its users do, run through its own runtime.
 
-python -m benchmarks.peers.openvino FOLDER EXPORTED THREADS [LOGITS]
+python -m benchmarks.peers.openvino FOLDER EXPORTED THREADS [LOGITS] [HINT]
 
 The hints are those for one answer as soon as possible (LATENCY) in bf16, both faster here than the defaults. LOGITS is
 `last` or `all`: optimum-intel's export computes the logits of every position of a prompt; OpenVINO GenAI cuts the
@@ -25,7 +25,7 @@ FAR = 2**31 - 1
 class OpenVINO:
     """See `turns.Engine`. Each number of sequences has a request, and so a cache, of its own."""
 
-    def __init__(self, folder: str, exported: str, threads: str, logits: str = "last") -> None:
+    def __init__(self, folder: str, exported: str, threads: str, logits: str = "last", hint: str = "bf16") -> None:
         if not (Path(exported) / MODEL).exists():
             export(Path(folder), Path(exported))
         openvino: Any = importlib.import_module("openvino")
@@ -35,7 +35,7 @@ class OpenVINO:
             keep_last_position(model)
         options = {
             "INFERENCE_NUM_THREADS": int(threads),
-            "INFERENCE_PRECISION_HINT": "bf16",
+            "INFERENCE_PRECISION_HINT": hint,
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._compiled = core.compile_model(model, "CPU", options)
@@ -43,9 +43,7 @@ class OpenVINO:
         self._requests: dict[int, Any] = {}
         self._lengths: dict[int, int] = {}  # tokens that each request's cache holds
         self._chance = np.random.default_rng(0)
-        self.about = (
-            f"OpenVINO {openvino.__version__}, {threads} threads, bf16 and latency hints, logits of {logits} positions"
-        )
+        self.about = f"OpenVINO {openvino.__version__}, {threads} threads, hints {hint} and LATENCY, {logits} logits"
 
     def prefill(self, tokens: int) -> list[float]:
         request = self._request(0)

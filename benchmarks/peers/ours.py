@@ -17,7 +17,8 @@ class Ours:
     """See `turns.Engine`. Steps of the whole engine: scheduler, forward, sampler, commit."""
 
     def __init__(self, folder: str, dtype: str, threads: str) -> None:
-        self._bench = EngineBench(Path(folder), dtype=dtype, threads=int(threads))
+        cache = Path(folder).parent / "data" / "cache" / "weights"
+        self._bench = EngineBench(Path(folder), dtype=dtype, device="cpu", threads=int(threads), cache_dir=cache)
         self.about = f"owngpt {__version__}, {self._bench.numerics}"
 
     def prefill(self, tokens: int) -> list[float]:

@@ -7,6 +7,7 @@ of each stream.
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import statistics
 import sys
@@ -34,7 +35,7 @@ _SECONDS = 8.0  # for each number of streams
 
 
 class EngineBench:
-    """An engine to be timed, as often as one likes. Raises `SetupError`s."""
+    """An engine to be timed, as often as one likes. Raises `SetupError`s. What is quantized is kept in `cache_dir`."""
 
     def __init__(
         self,
@@ -45,17 +46,21 @@ class EngineBench:
         device: str = "auto",
         threads: int | None = None,
         max_streams: int = 16,
+        cache_dir: Path | None = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.device, _ = device_here(device, dtype)
         self.dtype, _ = dtype_here(model_folder, dtype, self.device, random_weights=random_weights)
-        model = load_decoder(model_folder, self.dtype, device=self.device, random_weights=random_weights)
+        model = load_decoder(
+            model_folder, self.dtype, device=self.device, random_weights=random_weights, cache_dir=cache_dir
+        )
         config = EngineConfig(
             threads=threads,
             max_running=max_streams,
             max_batch_tokens=max(512, max_streams + 1),
             speculation="off",
+            stream_slowdown=math.inf,  # else slow steps read so little of many long prompts that the first answers end
         )
         self._core = EngineCore(model, _tokenizer(model_folder, model.config), config)
         self._vocab_size = model.config.vocab_size
