@@ -44,7 +44,7 @@ _GEMMA3_27B_LAYERS = 62  # the one size whose scores are not divided by the root
 def config_values(file: GGUFFile) -> dict[str, Any]:
     """What config.json would hold. `CheckpointError` names an architecture or a key that is not supported."""
     name = file.fields.get("general.architecture")
-    if name not in _CLASSES:
+    if not isinstance(name, str) or name not in _CLASSES:
         raise CheckpointError(
             f"{file.path}: architecture {name!r} is not supported in GGUF files; supported: {', '.join(_CLASSES)}"
         )
@@ -125,7 +125,8 @@ def _rope(file: GGUFFile, name: str) -> dict[str, Any]:
 def _divisors(file: GGUFFile) -> list[float]:
     """What the frequency of each plane is divided by: how Llama 3's scaling is stored."""
     tensor = file.tensors["rope_freqs.weight"]
-    if tensor.kind != 0:
-        raise CheckpointError(f"{file.path}: tensor rope_freqs.weight is not F32")
-    values = torch.frombuffer(file.content, dtype=torch.float32, count=tensor.shape[0], offset=tensor.start)
+    count = tensor.shape[0]
+    if tensor.kind != 0 or not 0 < count * torch.float32.itemsize <= len(file.content) - tensor.start:
+        raise CheckpointError(f"{file.path}: tensor rope_freqs.weight is not {count} numbers of F32; fetch it again")
+    values = torch.frombuffer(file.content, dtype=torch.float32, count=count, offset=tensor.start)
     return [float(value) for value in values]

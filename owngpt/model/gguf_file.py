@@ -18,6 +18,8 @@ _MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _ALIGNMENT = 32
+_MOST_DIMENSIONS = 4  # of ggml's tensors
+_LONGEST_HEADER = 2**26  # bytes; vocabularies take about ten million, and as Python values several times as much
 
 
 def gguf_file(path: Path) -> Path | None:
@@ -68,6 +70,7 @@ class _Cursor:
 
     def __init__(self, content: mmap.mmap) -> None:
         self.content = content
+        self.end = min(len(content), _LONGEST_HEADER)
         self.place = 0
 
     def take(self, form: str) -> Any:
@@ -98,9 +101,9 @@ class _Cursor:
         return self.many(_form(inner), count)
 
     def _possible(self, count: int, size: int) -> int:
-        """The count, if the file is long enough for so many."""
-        if count * size > len(self.content) - self.place:
-            raise ValueError(f"{count} values at byte {self.place} go beyond its end")
+        """The count, if the header has room for so many."""
+        if count * size > self.end - self.place:
+            raise ValueError(f"{count} values at byte {self.place} of its header go beyond byte {self.end}")
         return count
 
 
@@ -129,8 +132,10 @@ def _read_header(content: mmap.mmap) -> tuple[dict[str, Any], dict[str, GGUFTens
 
 
 def _read_tensor(cursor: _Cursor) -> GGUFTensor:
-    name = cursor.text()
-    sizes = cursor.many("Q", cursor.take("I"))
+    name, num_dimensions = cursor.text(), cursor.take("I")
+    if not 1 <= num_dimensions <= _MOST_DIMENSIONS:
+        raise ValueError(f"tensor {name} has {num_dimensions} dimensions")
+    sizes = cursor.many("Q", num_dimensions)
     return GGUFTensor(name, tuple(reversed(sizes)), cursor.take("I"), cursor.take("Q"))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -199,6 +202,57 @@ def test_no_byte_of_the_header_breaks_the_reader(source: Callable[[str], Path], 
             path.write_bytes(content[:place] + bytes([value]) + content[place + 1 : end + 4096])
             with pytest.raises(CheckpointError):
                 open_gguf(path)
+
+
+def header(*fields: tuple[str, int, bytes], tensors: bytes = b"", num_tensors: int = 0) -> bytes:
+    """Of a file: names, types and values of fields, then tensors."""
+    start = struct.pack("<4sIQQ", b"GGUF", 3, num_tensors, len(fields))
+    spelled = (
+        struct.pack("<Q", len(name)) + name.encode() + struct.pack("<I", kind) + rest for name, kind, rest in fields
+    )
+    return start + b"".join(spelled) + tensors
+
+
+def no_shape(name: str) -> bytes:
+    return struct.pack("<Q", len(name)) + name.encode() + struct.pack("<IIQ", 0, 0, 0)
+
+
+HOSTILE = {
+    "an array of 2^60 bytes": header(("a", 9, struct.pack("<IQ", 0, 2**60))),
+    "a text of 2^60 bytes": header(("a", 8, struct.pack("<Q", 2**60))),
+    "an array of arrays": header(("a", 9, struct.pack("<IQ", 9, 1) + bytes(100))),
+    "an architecture that is a list": header(("general.architecture", 9, struct.pack("<IQB", 0, 1, 7))),
+    "a tensor without a shape": header(tensors=no_shape("token_embd.weight"), num_tensors=1),
+    "2^60 tensors": header(num_tensors=2**60),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_header_ends_in_one_sentence(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(HOSTILE[kind])
+    with pytest.raises(CheckpointError, match=r"model\.gguf"):
+        open_gguf(tmp_path / "model.gguf")
+
+
+def test_a_header_is_never_longer_than_vocabularies_are(tmp_path: Path) -> None:
+    """A long file does not allow for long lists: they would take many times the memory."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(header(("a", 9, struct.pack("<IQ", 0, 2**27))))
+    os.truncate(path, 2**28)
+    with pytest.raises(CheckpointError, match=r"134217728 values at byte \d+ of its header go beyond byte 67108864"):
+        open_gguf(path)
+
+
+@pytest.mark.parametrize("change", [{"start": 2**62}, {"shape": (2**62,)}, {"shape": (0,)}, {"kind": 1}])
+def test_divisors_of_rope_lie_in_the_file(
+    change: dict[str, Any], source: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.gguf"
+    gguf_of_checkpoint(source("llama"), path)
+    file = GGUFFile.open(path)
+    broken = file.tensors["rope_freqs.weight"]._replace(**change)
+    with pytest.raises(CheckpointError, match=r"tensor rope_freqs\.weight is not \d+ numbers of F32"):
+        config_values(file._replace(tensors={**file.tensors, "rope_freqs.weight": broken}))
 
 
 def test_a_part_of_a_split_file_is_refused_by_name(source: Callable[[str], Path], tmp_path: Path) -> None:
