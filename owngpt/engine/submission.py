@@ -34,6 +34,7 @@ class Submissions:
             raise InvalidRequest(f"n is {sampling.n}; this engine takes at most {self.max_choices}", param="n")
         self._check_prompt(prompt, wants_tokens=sampling.max_tokens != 0)
         self._check_ids(prompt, "prompt")
+        self._check_ids(sampling.prediction, "prediction")
         self._check_ids(sampling.logit_bias, "logit_bias")
         self._check_ids(sampling.stop_token_ids, "stop_token_ids")
 

@@ -103,7 +103,7 @@ class ChatPrompt:
         thinking = model.chat.thinking(ids, 0 if enable_thinking is False else budget)
         ends = () if sampling.ignore_eos else sorted(family.end_ids)
         sampling = replace(sampling, thinking=thinking, stop_token_ids=(*sampling.stop_token_ids, *ends))
-        prediction = tuple(model.tokenizer.encode_pieces([self.prediction], limit)[:limit])
+        prediction = tuple(model.chat.encode_answer(self.prediction, limit)[:limit])
         return Prepared([ids], replace(sampling, prediction=prediction), self._constraint(model, tools))
 
     def _constraint(self, model: ServedModel, tools: Sequence[Tool]) -> Constraint | None:

@@ -105,6 +105,10 @@ class ChatRenderer:
         pieces = self._render(messages, tools, options, cut).replace(escaped, cut).split(cut)
         return self._tokenizer.encode_pieces(filter(None, pieces), limit)
 
+    def encode_answer(self, text: str, limit: int | None = None) -> list[int]:
+        """Text that an assistant may write, as token ids: with its own marks, without those that end turns."""
+        return self._tokenizer.encode_pieces(_pieces(text, self._turn_marks), limit)
+
     def thinking(self, prompt_ids: Sequence[int], budget: int | None) -> Thinking | None:
         """How to bound the thinking after this prompt; None where the model does not think, or is done with it.
 
@@ -306,12 +310,17 @@ def _refused(error: jinja2.TemplateError) -> InvalidRequest:
 
 
 def _cut_marks(text: str, cut: str, marks: Matcher) -> str:
+    return cut.join(_pieces(text, marks))
+
+
+def _pieces(text: str, marks: Matcher) -> list[str]:
+    """The text, divided after the first character of every mark in it."""
     pieces, done = [], 0
     for match in marks.find_all(text):
         place = match.end - len(match.string) + 1
         pieces.append(text[done:place])
         done = place
-    return cut.join([*pieces, text[done:]])
+    return [*pieces, text[done:]]
 
 
 def _unused_character(messages: Iterable[Message], tools: Iterable[Tool], options: Mapping[str, Any]) -> str:

@@ -192,6 +192,8 @@ async def test_a_tokenizer_may_have_tokens_that_the_model_does_not_know(tokenize
             await ask(served, [unknown])
         with pytest.raises(InvalidRequest, match="token id"):
             await ask(served, "x", logit_bias={unknown: 1.0})
+        with pytest.raises(InvalidRequest, match="prediction has token id"):
+            await ask(served, "x", prediction=(1, unknown))
 
 
 async def test_leaving_frees_the_blocks_within_one_step(tokenizer: Tokenizer) -> None:

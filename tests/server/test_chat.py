@@ -348,6 +348,8 @@ async def test_a_prediction_reaches_the_engine_as_tokens() -> None:
     for content in ("def f():", [{"type": "text", "text": "def "}, {"type": "text", "text": "f():"}]):
         asking = await asked(app, prediction={"type": "content", "content": content})
         assert bytes(asking.sampling.prediction) == b"def f():"
+    quoting = await asked(app, prediction={"type": "content", "content": "it ends in <|im_end|>"})
+    assert bytes(quoting.sampling.prediction) == b"it ends in <|im_end|>", "what nobody may answer is spelled out"
     assert (await asked(app)).sampling.prediction == ()
     refused = await post(app, prediction={"type": "content", "content": [{"type": "image_url"}]})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "prediction.content[0]")
