@@ -26,6 +26,7 @@ ExpertLayout = Literal["split", "fused", "mxfp4"]
 """How a checkpoint stores the experts of a layer. split: a gate, an up and a down projection for each, as those of an
 MLP. fused: all in two tensors, inputs before outputs, where gate and up take turns, output by output. mxfp4: the same,
 outputs before inputs, as 4-bit blocks with their scales (see `mxfp4`)."""
+_MOST_EXPERTS = 2**16  # of all layers together; several times what the largest models have
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,8 @@ class _Reader(Values):
     def mixture(self) -> dict[str, Any]:
         """The fields of `ModelConfig` that describe routers and experts."""
         is_gpt_oss = self.family.is_gpt_oss
-        num_experts = self.integer("num_experts" if "num_experts" in self.values else "num_local_experts")
+        name = "num_experts" if "num_experts" in self.values else "num_local_experts"
+        num_experts = self.integer(name, maximum=_MOST_EXPERTS // self.num_layers())
         return {
             "num_experts": num_experts,
             "experts_per_token": self.integer("num_experts_per_tok", maximum=num_experts),

@@ -149,6 +149,7 @@ _MIXTURE = {"architectures": ["Qwen3MoeForCausalLM"]}
         ({"quantization_config": "awq"}, "quantization_config: 'awq' is not an object"),
         ({**_MIXTURE, "num_experts_per_tok": 200}, "num_experts_per_tok: 200 is not a whole number from 1 to 128"),
         ({**_MIXTURE, "num_experts": 0}, "num_experts: 0 is not a whole number"),
+        ({**_MIXTURE, "num_experts": 10**6}, "num_experts: 1000000 is not a whole number from 1 to "),
         ({**_MIXTURE, "mlp_only_layers": 3}, "mlp_only_layers: 3 is not a list of layers"),
         ({"rope_scaling": {"rope_type": "longrope", "factor": 4.0}}, "rope type 'longrope' is unknown"),
         ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
