@@ -296,14 +296,15 @@ struct Forward {
     attend<Kv>(keys, rows, queries, positions, layer.sinks ? sinks : nullptr, outs);
   }
 
-  // Items are (sequence, tokens, kv head, heads); threads take them as they come, since they cost different amounts.
+  // Items are (sequence, kv head, tokens, heads): who takes one after the other finds the same keys in its cache.
+  // Threads take them as they come, since they cost different amounts.
   template <class Kv>
   void attend_all(const Layer &layer, int64_t index) {
     int64_t group = d.heads / d.kv_heads, heads = least(group, MAX_ROWS);
     int64_t tokens_each = most(1, MAX_ROWS / group), mine = take_item(), item = 0;
     for (int64_t q = 0; q < s.num_sequences; q++)
-      for (int64_t begin = s.query_starts[q]; begin < s.query_starts[q + 1]; begin += tokens_each)
-        for (int64_t h = 0; h < d.kv_heads; h++)
+      for (int64_t h = 0; h < d.kv_heads; h++)
+        for (int64_t begin = s.query_starts[q]; begin < s.query_starts[q + 1]; begin += tokens_each)
           for (int64_t first = 0; first < group; first += heads, item++) {
             if (item != mine) continue;
             attend_item<Kv>(layer, index, q, h, h * group + first, least(heads, group - first), begin,

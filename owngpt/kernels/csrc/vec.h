@@ -239,7 +239,14 @@ INLINE i32x16 to_bf16(f32x16 v) {
   const i32x16 rounded = b + splat(0x7fff) + ((b >> 16) & splat(1));
   return select(v == v, rounded, b | splat(0x400000)) >> 16;
 }
-INLINE void store_bf16(uint16_t *p, f32x16 v) { store_low16(p, to_bf16(v)); }
+INLINE void store_bf16(uint16_t *p, f32x16 v) {
+#if defined(ISA_AVX512BF16)
+  const __m256bh rounded = _mm512_cvtneps_pbh((__m512)v);  // takes subnormal numbers for zero
+  __builtin_memcpy(p, &rounded, sizeof rounded);
+#else
+  store_low16(p, to_bf16(v));
+#endif
+}
 
 // float16, exactly.
 INLINE f32x16 load_f16(const uint16_t *p) {
