@@ -22,6 +22,7 @@ class ScriptedModel:
     """
 
     dtype = torch.float32
+    device = torch.device("cpu")
 
     def __init__(
         self,

@@ -46,6 +46,17 @@ def test_rows_that_fill_up_touch_nobody() -> None:
     assert runner.cache.key[0][60 * BLOCK_SIZE].any()
 
 
+def test_no_sequence_reads_the_blocks_of_another() -> None:
+    """Tables are filled up to a common width, and a mask does not stop a NaN."""
+    _, static = runners(tiny_model(use_sliding_window=True, sliding_window=6, max_window_layers=1))
+    for tensor in (*static.cache.key, *static.cache.value):
+        tensor.fill_(torch.nan)
+    requests = requests_of((3, 30, 9), num_tokens=1)
+    static.clear([60, *(block for r in requests for block in r.block_table)])
+    forward(static, [(r, 0, r.num_prompt_tokens) for r in requests])
+    assert forward(static, [(r, r.num_prompt_tokens, r.num_prompt_tokens + 1) for r in requests]).isfinite().all()
+
+
 def test_few_shapes_serve_all_steps() -> None:
     decoder = StaticDecoder(tiny_model(), TorchRunner(tiny_model(), 600, BLOCK_SIZE).cache, spare_block=599)
     for length in range(1, 60):
