@@ -91,7 +91,8 @@ class EngineCore:
         self.disk = None if store is None else KVDisk(store, identity, self.scheduler, self.runner)
         self.scheduler.disk = self.disk
         self.sampler = Sampler(tokenizer)
-        guessing = None if draft is None else DraftModel(runners[1], tokenizer.vocab_size, config.block_size)
+        vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)  # what can be guessed must be readable
+        guessing = None if draft is None else DraftModel(runners[1], vocab_size, config.block_size)
         self.speculator = Speculator(self.scheduler, _speculation(config, self.runner), guessing)
         self.prompt_scorer = PromptScorer(tokenizer, self.runner.logits)
         self.counters = Counters()
@@ -318,6 +319,8 @@ class ThreadEngine:
     def close(self) -> None:
         """Abort what runs (its clients get `EngineFailed`), stop the thread, free the memory. Idempotent."""
         with self._wake:
+            if self._is_closing:
+                return
             self._is_closing = True
             self._wake.notify()
         self._thread.join()
@@ -373,13 +376,18 @@ class ThreadEngine:
         self._deliver([(request, too_late()) for request in late])
 
     def _step(self) -> None:
-        """One step. If it raises, those that took part fail and the others go on, provided that the books are right."""
+        """One step. If it raises, those that took part fail and the others go on, provided that the books are right.
+
+        Where nobody took part, the next step would fail likewise, and so on for ever: then the engine dies.
+        """
         try:
             outcomes = self._core.step()
         except Exception:
             logger.exception("a step of the engine failed")
             self._core.fail_running()
             ended = [request for request in self._streams if request.state is RequestState.FINISHED]
+            if not ended:
+                raise
             self._deliver([(request, EngineFailed("the engine failed at this request")) for request in ended])
         else:
             self._deliver(outcomes)

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from owngpt.errors import EngineFailed, InvalidRequest, Overloaded, ServiceUnavailable
+from owngpt.config import EngineConfig
+from owngpt.engine.core import ThreadEngine
+from owngpt.engine.kv_store import KVStore
+from owngpt.errors import ConfigError, EngineFailed, InvalidRequest, Overloaded, ServiceUnavailable
 from owngpt.model.weights import load_model
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, FinishReason, SamplingParams, Thinking
@@ -319,6 +322,28 @@ async def test_when_the_engine_dies_everyone_gets_an_answer(
         assert not served.is_alive
         served._core.scheduler.pool._ref_counts[17] -= 1
     assert "the engine has died" in caplog.text
+
+
+async def test_an_engine_that_finds_nothing_to_do_dies_rather_than_spin(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine(ScriptedModel("a", tokenizer.vocab_size), tokenizer) as served:
+        monkeypatch.setattr(served._core.scheduler, "schedule", list)
+        async with asyncio.timeout(10):
+            with pytest.raises(EngineFailed, match="died"):
+                await ask(served, "x")
+        assert not served.is_alive
+
+
+async def test_closing_twice_gives_the_folder_of_prefixes_back_once(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    store, config = KVStore(tmp_path, 2**20).retain(), EngineConfig(kv_memory=2**20)
+    served = ThreadEngine(tiny_model(tokenizer.vocab_size), tokenizer, config, store=store)
+    served.close()
+    served.close()
+    with pytest.raises(ConfigError, match="in use"):
+        KVStore(tmp_path, 2**20)
+    store.close()
+    KVStore(tmp_path, 2**20).close()
 
 
 async def test_closing_answers_who_still_waits(tokenizer: Tokenizer) -> None:
