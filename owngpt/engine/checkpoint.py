@@ -7,7 +7,7 @@ that everything else reads one layout only.
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -47,9 +47,8 @@ def unfold(file: Path, into: Path, digests: Digests) -> Path:
         return folder
     opened = GGUFFile.open(file)
     contents = {"config.json": json.dumps(config_values(opened)), **tokenizer_files(opened.fields, file)}
-    beside = folder.with_name(f"{folder.name}.{os.getpid()}")
+    beside = folder.with_name(f"{folder.name}.{secrets.token_hex(8)}")  # process ids are the same in many containers
     try:
-        shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True, mode=0o700)
         for name, content in contents.items():
             (beside / name).write_text(content, encoding="utf-8")

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -43,7 +45,7 @@ def write(
     """Write each of `num_weights` weights as it comes; none is kept. Raises `OSError`; then nothing has changed."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _forget_halves(path.parent)
-    half = path.with_name(f"{path.name}.{os.getpid()}.part")
+    half = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")  # process ids are the same in many containers
     try:
         with half.open("w+b") as file:
             writer = _Writer(file, num_weights + len(vectors))
@@ -159,5 +161,6 @@ def _check(file: BinaryIO, header: dict[str, Any], start: int, end: int) -> str:
 
 def _forget_halves(folder: Path) -> None:
     for half in folder.glob("*.part"):
-        if half.stat().st_mtime < time.time() - _FORGOTTEN:
-            half.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # its writer has finished it
+            if half.stat().st_mtime < time.time() - _FORGOTTEN:
+                half.unlink()

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from owngpt.kernels.packed import Format, PackedWeight
+from owngpt.kernels.packed import Format, PackedWeight, pack_int8
 from owngpt.model import mxfp4, weight_cache
 from owngpt.model.config import ModelConfig
 from owngpt.model.digests import Digests
@@ -233,6 +233,23 @@ def test_without_room_for_a_cache_the_model_is_packed_in_memory(
     assert_same(load_packed(folder, "int8", cache_dir=tmp_path / "cache"), load_packed(folder, "int8"))
     (record,) = caplog.records
     assert "the quantized weights cannot be kept" in record.getMessage()
+
+
+def test_two_that_start_at_once_do_not_write_one_file(tmp_path: Path) -> None:
+    """Their process ids do not tell them apart: in containers that share a disk, all are 1."""
+    path = tmp_path / "cache" / "int8.safetensors"
+    weights = {name: pack_int8(torch.randn(40, 64)) for name in ("first", "second")}
+
+    def interrupted() -> Iterator[tuple[str, PackedWeight]]:
+        for name, weight in weights.items():
+            yield name, weight
+            weight_cache.write(path, weights.items(), {}, 2)
+
+    weight_cache.write(path, interrupted(), {}, 2)
+    parts = weight_cache.read(path)
+    assert parts is not None
+    assert all(torch.equal(parts.weights[name].data, weight.data) for name, weight in weights.items())
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_nothing_is_left_of_a_cache_that_could_not_be_finished(folder: Path, tmp_path: Path) -> None:
