@@ -162,6 +162,17 @@ def test_a_receipt_that_was_altered(app: App) -> None:
     assert "the receipt has been altered" in result.stdout
 
 
+@pytest.mark.parametrize("outputs", ["[", '[{"words": 1}]', '[{"finish_reason": "bored"}]', "[1]"])
+def test_a_receipt_of_another_version_cannot_be_replayed(app: App, outputs: str) -> None:
+    """Exit status 1 would say that the answer is another one."""
+    receipt_id = stored(app)
+    with app.database.write() as transaction:
+        transaction.execute("UPDATE receipts SET outputs = ?", (outputs,))
+    result = replay(app, receipt_id)
+    assert result.exit_code == 2
+    assert f"the receipt of {receipt_id} cannot be read" in result.stderr
+
+
 def test_an_answer_that_was_cut_is_compared_as_far_as_it_came(app: App) -> None:
     receipt_id = stored(app, logprobs=True)
     [outputs] = app.database.read("SELECT outputs FROM receipts")

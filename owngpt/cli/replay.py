@@ -15,7 +15,7 @@ import click
 from owngpt.cli import progress
 from owngpt.cli.options import config_option, data_dir_option
 from owngpt.config import Settings
-from owngpt.errors import NotFound, RequestError
+from owngpt.errors import ConfigError, NotFound, RequestError
 from owngpt.service.generate import Prepared
 from owngpt.service.models import ServedModel
 from owngpt.service.receipts import Inputs, Output, read_outputs
@@ -53,11 +53,11 @@ def replay(
     given = {"models": (model,) if model else None, "dtype": dtype, "threads": threads, "data_dir": data_dir}
     settings = Settings.load(config_file, overrides=given)
     receipt = find(settings.data_dir, receipt_id)
-    inputs, then = Inputs.read(receipt.inputs), read_outputs(receipt.outputs)
     click.echo(f"{receipt.id}, {_when(receipt.created_at)}, {receipt.operation} with {receipt.model}")
     if hashlib.sha256(receipt.inputs.encode()).hexdigest() != receipt.digest:
         click.echo("the receipt has been altered: its inputs are not those that its digest stands for")
         ctx.exit(DIFFERS)
+    inputs, then = documents(receipt)
     plain = replace(settings.engine, speculation="off", prefix_cache=False)
     engine = replace(plain, dtype=dtype or inputs.fingerprint.dtype, max_model_len=inputs.max_model_len)
     with loaded(replace(settings, engine=engine), None if model else receipt.model) as served:
@@ -82,6 +82,16 @@ def find(data_dir: Path, receipt_id: str) -> Receipt:
             f"there is no receipt of {receipt_id!r}; one is kept where a request says store, or the server does"
         )
     return receipt
+
+
+def documents(receipt: Receipt) -> tuple[Inputs, list[Output]]:
+    """What it says. Raises `ConfigError` for what this version of owngpt cannot read."""
+    try:
+        return Inputs.read(receipt.inputs), read_outputs(receipt.outputs)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ConfigError(
+            f"the receipt of {receipt.id} cannot be read: {error}; was it made by another version?"
+        ) from error
 
 
 @contextmanager
