@@ -11,6 +11,9 @@ set -eu
 PYTHON=${PYTHON:-python3}
 TORCH=torch==2.13.0  # of the CPU build, where the index has one
 LLAMA=llama-cpp-python==0.3.36
+OPENVINO=openvino==2026.4.1
+OPTIMUM='optimum==2.3.0 optimum-intel==2.2.0'
+GUIDELLM=guidellm==0.8.1
 JOBS=${JOBS:-$(nproc)}
 DIR=$1
 shift
@@ -35,13 +38,13 @@ llama() {
 openvino() {
     "$PYTHON" -m venv "$DIR/openvino"
     "$DIR/openvino/bin/pip" install -q "$TORCH"
-    "$DIR/openvino/bin/pip" install -q "$TORCH" openvino nncf requests setuptools 'transformers<5.6' 'huggingface-hub<1.22'
-    "$DIR/openvino/bin/pip" install -q --no-deps optimum-intel optimum openvino-tokenizers
+    "$DIR/openvino/bin/pip" install -q "$TORCH" $OPENVINO nncf requests setuptools 'transformers<5.6' 'huggingface-hub<1.22'
+    "$DIR/openvino/bin/pip" install -q --no-deps $OPTIMUM openvino-tokenizers
 }
 
 serving() {
     "$PYTHON" -m venv "$DIR/serving"
-    "$DIR/serving/bin/pip" install -q guidellm
+    "$DIR/serving/bin/pip" install -q "$TORCH" "$GUIDELLM"
 }
 
 for part in "$@"; do
