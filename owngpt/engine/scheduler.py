@@ -29,6 +29,7 @@ from owngpt.types import Claim, Tier
 
 _RESERVE_STEPS = 8  # full steps of tokens that a tenant may be behind
 _SHORT_PROMPT = 128  # tokens: of a tenant that asks for nothing else, so few are read in one step
+_MAX_DEBT = 4 * _SHORT_PROMPT  # tokens that may be lent at a time: however many such tenants come, streams go on
 _MAX_PASSED = 8  # tenants that are tried in vain in one step; beyond it only prompts under way are read
 _STEADY, _SPARE = (Tier.PRIORITY, Tier.DEFAULT), (Tier.FLEX, Tier.BATCH)
 
@@ -205,6 +206,8 @@ class Scheduler:
 
     def _pace_prompts(self, plan: Plan) -> None:
         """Leave for prompts what the streams can bear; half of that may pay for what was lent before."""
+        if not plan.num_chunks:
+            self._debt = 0  # there is nobody to whom it could be paid
         bearable = self.pace.limit(plan.num_chunks, plan.budget)
         paid = min(self._debt, bearable // 2)
         self._debt -= paid
@@ -245,7 +248,7 @@ class Scheduler:
             return Verdict.LATER
         is_small = account.num_requests == 1 and request.num_remaining_tokens <= _SHORT_PROMPT
         if is_small and not request.claim.tier.is_spare:
-            self._debt += plan.lend(request.num_remaining_tokens - plan.budget)
+            self._debt += plan.lend(min(request.num_remaining_tokens - plan.budget, _MAX_DEBT - self._debt))
         self._take(plan, request)
         return Verdict.ADMITTED
 

@@ -113,6 +113,37 @@ def test_a_short_prompt_of_a_tenant_with_nothing_else_is_read_in_one_step_and_pa
     assert tokens[1] < tokens[-2] < 30
 
 
+def test_however_many_such_tenants_come_streams_keep_their_pace() -> None:
+    house = Clocked(plain, 2.5)
+    for number in range(4):
+        house.scheduler.add(make_request([number] * 40, 5000, "", Claim("busy")))
+    for _ in range(100):
+        house.step()
+    quiet, _ = house.steps[-1]
+    house.steps.clear()
+    for number in range(300):
+        house.scheduler.add(make_request([number] * 100, 1, None, Claim(f"tenant {number}")))
+        house.scheduler.add(make_request([number] * 100, 1, None, Claim(f"other {number}")))
+        house.step()
+    average = sum(seconds for seconds, _ in house.steps) / len(house.steps)
+    assert average < 3 * quiet
+
+
+def test_what_was_lent_is_not_paid_where_nothing_streams() -> None:
+    house = Clocked(plain, 2.5)
+    stream = make_request([1] * 40, 5000, "", Claim("busy"))
+    house.scheduler.add(stream)
+    for _ in range(20):
+        house.step()
+    house.scheduler.add(make_request([2] * 120, 1, None, Claim("quiet")))
+    house.step()
+    house.scheduler.remove(stream)
+    house.scheduler.add(make_request([3] * 2000, 1, None, Claim("long")))
+    house.steps.clear()
+    house.step()
+    assert house.steps == [(plain(0, 512, 512), 512)]
+
+
 def test_without_a_limit_a_step_reads_all_that_it_can() -> None:
     pace = Pace(slowdown=math.inf)
     pace.observe(1, 0, 0.02)
