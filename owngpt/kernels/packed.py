@@ -179,7 +179,8 @@ def _round_int4(values_NK: Tensor, group: int) -> tuple[Tensor, Tensor]:
         best_scale_NG = torch.where(is_better, scale_NG, best_scale_NG)
         best_steps_NG = torch.where(is_better, steps, best_steps_NG)
     torch.mul(unit_NGg, best_steps_NG[..., None], out=q_NGg).round_().clamp_(-8, 7)
-    return (q_NGg + 8).to(torch.uint8).flatten(1), best_scale_NG
+    best_scale_NG[~extreme_NG1[..., 0].isfinite()] = torch.nan  # zeros would hide that the weights are broken
+    return (q_NGg.nan_to_num_(0) + 8).to(torch.uint8).flatten(1), best_scale_NG
 
 
 def _pack_nibbles(codes_NK: Tensor) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
-from owngpt.kernels.packed import Format, pack_bf16, pack_codes4, pack_f32, pack_int4, pack_int8
+from owngpt.kernels.packed import Format, PackedWeight, pack_bf16, pack_codes4, pack_f32, pack_int4, pack_int8
 
 SIZES = [(1, 1), (16, 32), (17, 33), (100, 200), (1100, 64)]  # the last has more rows than one slice
 
@@ -81,3 +83,13 @@ def test_sizes_per_parameter() -> None:
 def test_data_is_aligned_for_vector_loads() -> None:
     for pack in (pack_f32, pack_bf16, pack_int8, pack_int4):
         assert pack(random_weight(33, 65)).data.data_ptr() % 64 == 0
+
+
+@pytest.mark.parametrize("pack", [pack_f32, pack_bf16, pack_int8, pack_int4])
+@pytest.mark.parametrize("broken", [torch.inf, -torch.inf, torch.nan])
+def test_what_is_not_finite_shows(broken: float, pack: Callable[[Tensor], PackedWeight]) -> None:
+    weight = random_weight(20, 96)
+    weight[3, 40] = broken
+    found = pack(weight).dequantize()
+    assert not found[3, 40].isfinite()
+    assert found[torch.arange(20) != 3].isfinite().all()
