@@ -23,7 +23,7 @@ from benchmarks.shape import write_config
 from owngpt.cli.bench import table
 from owngpt.engine.batch import ForwardBatch
 from owngpt.engine.bench import bench_engine
-from owngpt.engine.device import device_here
+from owngpt.engine.device import check_device
 from owngpt.engine.request import Request
 from owngpt.engine.runner import TorchRunner
 from owngpt.engine.scheduler import Chunk
@@ -58,7 +58,8 @@ class Pair(NamedTuple):
 @click.option("--write", is_flag=True, help="Keep the tables in benchmarks/results.")
 def main(device: str, dtype: str, rounds: int, steps: int, tiny: bool, write: bool) -> None:
     """Print the tables. Raises `ConfigError` where there is no GPU."""
-    _, name = device_here(device, dtype)
+    check_device(device, dtype)
+    name = torch.cuda.get_device_name() if device == "cuda" else "the CPU"
     with TemporaryDirectory() as temporary:
         write_config(folder := Path(temporary), tiny=tiny)
         pairs = measure(folder, device, dtype, rounds, steps)

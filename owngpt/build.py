@@ -122,7 +122,7 @@ def _generator(
     store: KVStore | None,
 ) -> ServedModel:
     from owngpt.engine.core import ThreadEngine
-    from owngpt.engine.device import device_here
+    from owngpt.engine.device import check_device
     from owngpt.engine.precision import dtype_here
     from owngpt.model.load import load_decoder
     from owngpt.model.sources import weights_digest
@@ -132,8 +132,8 @@ def _generator(
     digests, background = Digests(settings.data_dir / "digests.json"), ThreadPoolExecutor(1)
     digest = background.submit(weights_digest, source.folder, digests)
     background.shutdown(wait=False)
-    device, reason = device_here(settings.engine.device, settings.engine.dtype)
-    logger.info("%s: computed on %s, %s", source.name, device, reason)
+    device = settings.engine.device
+    check_device(device, settings.engine.dtype)
     dtype, reason = dtype_here(source.folder, settings.engine.dtype, device)
     logger.info("%s: weights are %s, %s", source.name, dtype, reason)
     cache_dir = settings.data_dir / "cache" / "weights"

@@ -50,7 +50,7 @@ class ServerConfig:
 class EngineConfig:
     """One engine per generative model; all get the same numbers."""
 
-    device: str = "auto"  # auto: a GPU where PyTorch finds one; cpu, cuda
+    device: str = "cpu"  # or cuda
     dtype: str = "auto"  # auto, fp32, bf16, int8, int4
     kv_memory: int | None = None  # bytes for KV blocks of one model; None: a share of what is free
     block_size: int = 16  # tokens per KV block
@@ -250,7 +250,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "aliases": _aliases,
     "projects": _projects,
     "stream_slowdown": _factor,
-    "device": _one_of("auto", "cpu", "cuda"),
+    "device": _one_of("cpu", "cuda"),
     "dtype": _one_of("auto", "fp32", "bf16", "int8", "int4", float32="fp32", bfloat16="bf16"),
     "store": _one_of("all", "asked", "never"),
     "speculation": _one_of("auto", "on", "off", true="on", false="off"),

@@ -27,7 +27,7 @@ from tests.fakes.model import edit_config, encoder_checkpoint, family_checkpoint
 from tests.fakes.text import byte_tokenizer
 
 KEY = "sk-own-build-0123456789"
-SMALL = EngineConfig(kv_memory=4 * 1024**2, threads=1, device="cpu")
+SMALL = EngineConfig(kv_memory=4 * 1024**2, threads=1)
 
 
 @pytest.fixture(scope="module")

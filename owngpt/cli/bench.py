@@ -18,7 +18,7 @@ def bench() -> None:
 @bench.command()
 @click.option("--model", required=True, metavar="DIR", help="A model's folder or GGUF file, or ORG/NAME.")
 @click.option("--random-weights", is_flag=True, help="Only config.json is needed; the weights are made up.")
-@click.option("--device", default="auto", show_default=True, help="auto (a GPU if there is one), cpu or cuda.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--dtype", default="auto", show_default=True, help="auto, fp32, bf16, int8 or int4.")
 @click.option("--prompt", default=512, show_default=True, type=click.IntRange(min=1), help="Tokens of the prefill.")
 @click.option("--context", default=128, show_default=True, type=click.IntRange(min=1), help="Tokens before decoding.")

@@ -42,7 +42,7 @@ data_dir_option = click.option(
     "--data-dir", metavar="DIR", help="Where keys and other data are kept.  [default: ~/.owngpt]"
 )
 model_options = together(
-    click.option("--device", help="What computes: auto (a GPU if there is one), cpu or cuda.  [default: auto]"),
+    click.option("--device", help="What computes: cpu or cuda.  [default: cpu]"),
     click.option("--dtype", help="Number format of the weights: auto, fp32, bf16, int8 or int4.  [default: auto]"),
     click.option("--kv-memory", metavar="SIZE", help="Memory for KV blocks of each model, for example 4GiB."),
     click.option("--max-model-len", metavar="N", help="Longest prompt plus answer in tokens."),

@@ -21,7 +21,7 @@ import torch
 
 from owngpt.config import EngineConfig
 from owngpt.engine.core import EngineCore
-from owngpt.engine.device import device_here
+from owngpt.engine.device import check_device
 from owngpt.engine.precision import dtype_here
 from owngpt.engine.request import Request
 from owngpt.model.config import ModelConfig
@@ -43,14 +43,15 @@ class EngineBench:
         *,
         random_weights: bool = False,
         dtype: str = "auto",
-        device: str = "auto",
+        device: str = "cpu",
         threads: int | None = None,
         max_streams: int = 16,
         cache_dir: Path | None = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        self.device, _ = device_here(device, dtype)
+        check_device(device, dtype)
+        self.device = device
         self.dtype, _ = dtype_here(model_folder, dtype, self.device, random_weights=random_weights)
         model = load_decoder(
             model_folder, self.dtype, device=self.device, random_weights=random_weights, cache_dir=cache_dir
@@ -123,7 +124,7 @@ def bench_engine(
     *,
     random_weights: bool = False,
     dtype: str = "auto",
-    device: str = "auto",
+    device: str = "cpu",
     prompt: int = 512,
     context: int = 128,
     streams: Sequence[int] = (1, 4, 8, 16),

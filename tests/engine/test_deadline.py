@@ -71,11 +71,12 @@ async def test_what_waits_and_how_long_is_told_by_tier(tokenizer: Tokenizer) -> 
     with engine(model, tokenizer, max_running=1) as served:
         claims = [Claim(tier=tier) for tier in Tier for _ in range(2)]
         tasks = [asyncio.create_task(ask(served, "x", max_tokens=2, claim=claim)) for claim in claims]
-        await asyncio.sleep(0.1)
-        waiting = {label: tier.num_waiting for label, tier in served.stats().tiers.items()}
-        assert waiting == {"priority": 1, "default": 2, "flex": 2, "batch": 2}
+        expected = {"priority": 1, "default": 2, "flex": 2, "batch": 2}
+        async with asyncio.timeout(30):
+            while {label: tier.num_waiting for label, tier in served.stats().tiers.items()} != expected:
+                await asyncio.sleep(0.01)
         gate.open(100)
         await asyncio.gather(*tasks)
         tiers = served.stats().tiers
         assert {tier.num_admitted for tier in tiers.values()} == {2}
-        assert tiers["flex"].wait_seconds > 0.1
+        assert tiers["flex"].wait_seconds > 0
