@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import click
+import torch
 
 from benchmarks.machine import hardware, keep
 from benchmarks.shape import write_config

@@ -138,7 +138,7 @@ def test_each_name_belongs_to_one_section() -> None:
         ("kv_memory", "0", "must be a size"),
         ("kv_memory", "-1G", "must be a size"),
         ("dtype", "int3", "setting dtype is 'int3'; it must be one of auto, fp32, bf16"),
-        ("device", "tpu", "setting device is 'tpu'; it must be one of auto, cpu, cuda"),
+        ("device", "tpu", "setting device is 'tpu'; it must be one of cpu, cuda"),
         ("log_level", "loud", "one of debug, info, warning, error"),
         ("prefix_cache", "maybe", "true or false"),
         ("models", 5, "must be a list"),
