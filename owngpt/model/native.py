@@ -103,7 +103,8 @@ class NativeDecoder:
         self._scratch_tokens = 0
 
     def forward(self, tokens_T: Tensor, positions_T: Tensor, batch: PagedBatch) -> Tensor:
-        """Hidden states after the final norm: float32 [T, padded E]."""
+        """Hidden states after the final norm: float32 [T, padded E]. `IndexError` for a token without an embedding."""
+        self._check(tokens_T)
         num_tokens, num_sequences = len(tokens_T), len(batch.context_lens)
         out = torch.empty(num_tokens, _padded(self.config.hidden_size))
         tables = (c_void_p * num_sequences)(*(table.data_ptr() for table in batch.block_tables))
@@ -142,6 +143,12 @@ class NativeDecoder:
             self._threads or _num_threads(self._head_bytes, len(hidden_NE)),
         )
         return out[:, : self.config.vocab_size]
+
+    def _check(self, tokens_T: Tensor) -> None:
+        """The kernels would read beyond their memory: a tokenizer may have more tokens than a model has embeddings."""
+        lowest, highest = (int(value) for value in tokens_T.aminmax())
+        if not 0 <= lowest <= highest < self.config.vocab_size:
+            raise IndexError(f"tokens {lowest} to {highest}; the model has 0 to {self.config.vocab_size - 1}")
 
     def close(self) -> None:
         """Free the KV memory."""

@@ -120,6 +120,13 @@ def test_what_a_block_held_before_does_not_matter(folder: Path, library: Library
     assert torch.equal(logits(runner, [whole(request)]), expected)
 
 
+@pytest.mark.parametrize("token", [-1, VOCAB_SIZE])
+def test_tokens_without_an_embedding_are_refused(token: int, folder: Path, library: Library) -> None:
+    runner = runner_of(load_packed(folder, "int8", cache_dir=None), library)
+    with pytest.raises(IndexError, match=f"the model has 0 to {VOCAB_SIZE - 1}"):
+        logits(runner, [whole(request_of([1, token, 2], 0))])
+
+
 def test_heads_that_the_kernels_have_no_room_for_are_refused(library: Library) -> None:
     config = replace(tiny_config(), head_dim=MAX_HEAD_DIM + 2)
     with pytest.raises(CheckpointError, match=r"heads of 514 values; .*; set OWNGPT_KERNELS=off"):
