@@ -132,7 +132,7 @@ class Scheduler:
 
     def schedule(self) -> list[Chunk]:
         """The chunks of this step, at most `max_batch_tokens` tokens; empty when there is nothing to do."""
-        self._had_waiting = self.num_waiting > 0
+        self._had_waiting = self._has_queue
         while True:
             num_preemptions = self.num_preemptions
             chunks = self._plan()
@@ -191,6 +191,13 @@ class Scheduler:
         assert all(request.state is RequestState.RUNNING for request in self.running)
         assert all(request.state is RequestState.WAITING and not request.block_table for request in self.waiting)
         assert len(self.waiting) == self.num_waiting, "waiting requests are miscounted"
+
+    @property
+    def _has_queue(self) -> bool:
+        """Whether anyone waits for prompts to be read. Who only takes what is spare may wait for streams to end."""
+        if any(self.queues[tier].num_waiting for tier in _STEADY):
+            return True
+        return self.num_waiting > 0 and all(request.claim.tier.is_spare for request in self.running)
 
     def _plan(self) -> list[Chunk]:
         plan = Plan(self.max_batch_tokens, self._seated(self.running))

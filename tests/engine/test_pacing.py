@@ -11,7 +11,7 @@ import pytest
 from owngpt.engine.pacing import DrainRate, Pace
 from owngpt.engine.plan import Chunk
 from owngpt.engine.scheduler import Scheduler
-from owngpt.types import Claim
+from owngpt.types import Claim, Tier
 from tests.engine.makers import make_request
 
 Machine = Callable[[int, int, int], float]  # rows of streams, prompt tokens, context -> seconds of a step
@@ -180,6 +180,23 @@ def test_how_fast_the_queue_moves_is_said_only_when_it_is_known() -> None:
     for _ in range(100):
         rate.observe(50, 0.5)
     assert rate.tokens_per_second == pytest.approx(100, rel=0.05)
+
+
+def test_what_waits_for_streams_to_end_says_nothing_of_how_fast_the_queue_moves() -> None:
+    """Else a flex prompt that waits for an hour would make every default one with a deadline look hopeless."""
+    house = Clocked(plain, 2.5)
+    for number in range(8):
+        house.scheduler.add(make_request([number] * 40, 5000, None, Claim("busy")))
+        house.scheduler.add(make_request([number] * 512, 1, None, Claim("busy")))
+    for _ in range(300):
+        house.step()
+    rate = house.scheduler.drain_rate.tokens_per_second
+    house.scheduler.add(make_request([9] * 4090 * 16, 1, None, Claim("patient", tier=Tier.FLEX)))
+    for _ in range(100):
+        house.step()
+    assert house.scheduler.num_waiting == 1
+    assert rate is not None
+    assert house.scheduler.drain_rate.tokens_per_second == rate
 
 
 def test_the_wait_is_what_stands_before_one_in_the_queue() -> None:
