@@ -94,12 +94,16 @@ class ReceiptWriter:
         return jobs
 
     def _write(self, jobs: Sequence[_Job]) -> None:
+        """All in one commit; if that fails one by one, so that a bad one takes no other project's with it."""
         try:
             self._store.add([job.make() for job in jobs])
         except Exception as error:
-            logger.exception("%d receipts could not be written", len(jobs))
-            for job in jobs:
-                job.done.set_exception(error)
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._write([job])
+            else:
+                logger.exception("a receipt could not be written")
+                jobs[0].done.set_exception(error)
         else:
             for job in jobs:
                 job.done.set_result(None)
