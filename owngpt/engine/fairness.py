@@ -139,8 +139,8 @@ class FairQueue:
         account = self._account(request)
         account.virtual += num_tokens / account.weight
         self._now += num_tokens / self._weight
-        if account.prompts and len(account.prompts) == self._num_prompts and account.weight == self._weight:
-            account.virtual = max(account.virtual, self._now)  # it is alone, so it is owed nothing
+        if account.prompts and len(account.prompts) == self._num_prompts and self._is_alone(account):
+            account.virtual = max(account.virtual, self._now)  # so it is owed nothing
 
     def tokens_ahead(self, claim: Claim, num_tokens: int) -> float:
         """How many waiting tokens are read before a new prompt of so many is, at the least. For any thread.
@@ -158,6 +158,10 @@ class FairQueue:
 
     def _account(self, request: Request) -> Account:
         return self._accounts[request.claim.tenant]
+
+    def _is_alone(self, account: Account) -> bool:
+        """Whether nobody else has requests. Sums and differences of weights are not exact."""
+        return math.isclose(account.weight, self._weight)
 
     def _weight_of(self, tenant: str) -> float:
         account = self._accounts.get(tenant)

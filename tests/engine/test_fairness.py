@@ -219,6 +219,17 @@ def test_a_tenants_prompt_under_way_is_read_before_one_that_has_lost_its_blocks(
     assert account.first is older
 
 
+def test_a_tenant_that_is_alone_again_is_owed_nothing_whatever_the_weights() -> None:
+    queue = FairQueue(reserve=100)
+    alone, other = (make_request(range(50), claim=Claim(*claim)) for claim in (("alone", 0.1), ("other", 0.2)))
+    queue.enter(alone)
+    queue.enter(other)
+    queue.leave(other)
+    queue.charge(alone, 10)
+    assert (account := queue.round().next()) is not None
+    assert account.virtual == pytest.approx(10 / 0.1)
+
+
 def test_where_all_who_have_seats_lose_their_blocks_those_who_pause_go_on_in_the_same_step() -> None:
     house = House(num_blocks=7, max_running=1)
     small = house.ask("small", 6, 2)
