@@ -96,11 +96,12 @@ def _open(folder: Path) -> ctypes.CDLL | None:
         return None
     try:
         shared = ctypes.CDLL(str(path))
-    except OSError as error:
+        shared.owngpt_declarations.restype = c_char_p
+        is_of_its_sources = shared.owngpt_declarations().decode() == _declarations(folder)
+    except (OSError, AttributeError) as error:  # damaged, without its sources, or too old to say what it was built for
         logger.warning("%s cannot be loaded: %s", path, error)
         return None
-    shared.owngpt_declarations.restype = c_char_p
-    if shared.owngpt_declarations().decode() != _declarations(folder):
+    if not is_of_its_sources:
         logger.warning("%s is not of its sources; `python setup.py build_ext --inplace` builds it anew", path)
         return None
     shared.owngpt_kernels.argtypes = (c_char_p,)

@@ -6,9 +6,11 @@ import logging
 import shutil
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
+import torch
 
 from owngpt.kernels.library import DECLARATIONS, FOLDER, ISAS, choose, load
 
@@ -65,6 +67,35 @@ def test_a_library_of_other_sources_is_refused(tmp_path: Path, caplog: pytest.Lo
         header.write("// changed\n")
     assert load(folder=folder) is None
     assert "builds it anew" in caplog.text
+
+
+@built
+@pytest.mark.parametrize("header", ["abi.h", "kernels.h"])
+def test_a_library_without_its_sources_is_refused(
+    header: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = copy_of_library(tmp_path)
+    (folder / "csrc" / header).unlink()
+    assert load(folder=folder) is None
+    assert "cannot be loaded" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"no library"])
+def test_a_file_that_is_no_library_of_ours_is_refused(
+    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / f"_native{EXTENSION_SUFFIXES[0]}").write_bytes(content)
+    assert load(folder=tmp_path) is None
+    assert "cannot be loaded" in caplog.text
+
+
+def test_a_library_that_is_too_old_to_say_what_it_is_of_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = next(Path(torch.__file__).parent.glob("_C.*.so"))  # any will do
+    shutil.copy(other, tmp_path / f"_native{EXTENSION_SUFFIXES[0]}")
+    assert load(folder=tmp_path) is None
+    assert "cannot be loaded" in caplog.text
 
 
 @built
