@@ -138,9 +138,14 @@ class Limits:
         if inside + num_choices <= limit:
             return
         if claim.tier.is_spare:
-            raise ResourceUnavailable(f"{inside} generations are in flight, so there is no capacity to spare")
+            raise ResourceUnavailable(
+                f"{inside} generations are in flight, so there is no capacity to spare for service_tier "
+                f"'{claim.tier.label}'; send it again later, or with 'default'"
+            )
         if own + num_choices > self._reserve or inside + num_choices > self._capacity + self._reserve:
-            raise Overloaded(f"{inside} generations are in flight; this server takes {self._capacity}")
+            raise Overloaded(
+                f"{inside} generations are in flight; this server takes {self._capacity}. Send it again later."
+            )
 
     def _take(self, num_choices: int, model: str, tenant: str) -> None:
         inside = self._inside[model]
