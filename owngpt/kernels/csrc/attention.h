@@ -27,11 +27,15 @@ struct Bf16 {
   INLINE f32x16 dot(f32x16 acc, const Element *pairs, Two x) { return dot2(acc, load_as<i32x16>(pairs), x); }
   // Two coordinates of a key, into a lane of their vector.
   INLINE void put_two(Element *pairs, int lane, const Element *two) { __builtin_memcpy(pairs + 2 * lane, two, 4); }
-  // 16 coordinates of a value, as the even or the odd ones of their vector.
+  // 16 coordinates of a value, as the even or the odd ones of their vector. The others are another token's, which
+  // another thread may be writing now: they are not touched.
   INLINE void put_half(Element *pairs, int parity, const Element *half) {
-    const i32x16 old = load_as<i32x16>(pairs), fresh = load_u16(half);
-    const i32x16 both = parity ? (old & splat(0xffff)) | (fresh << 16) : (old & splat((int32_t)0xffff0000)) | fresh;
-    __builtin_memcpy(pairs, &both, sizeof both);
+#if defined(ISA_AVX512)
+    const i32x16 fresh = load_u16(half);
+    _mm512_mask_storeu_epi16(pairs, parity ? 0xaaaaaaaau : 0x55555555u, (__m512i)(parity ? fresh << 16 : fresh));
+#else
+    for (int i = 0; i < 16; i++) pairs[2 * i + parity] = half[i];
+#endif
   }
 };
 
