@@ -69,8 +69,9 @@ def config_values(file: GGUFFile) -> dict[str, Any]:
         values.pop("sliding_window", None)  # llama.cpp reads it for architectures that have layers with a window
     if name == "qwen3moe":
         values["norm_topk_prob"] = True
-    _check_rotation(file, values)
-    return values | _rope(file, name)
+    head_size = values.get("head_dim", _share_of_heads(values))
+    _check_rotation(file, name, head_size)
+    return values | _rope(file, name, head_size)
 
 
 def _num_tokens(file: GGUFFile) -> int:
@@ -91,12 +92,13 @@ def _gemma3(fields: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
     return {"query_pre_attn_scalar": head_size, **{key: value for key, value in given.items() if value is not None}}
 
 
-def _check_rotation(file: GGUFFile, values: Mapping[str, Any]) -> None:
+def _check_rotation(file: GGUFFile, name: str, head_size: Any) -> None:
     """Heads are rotated as a whole here."""
-    rotated = file.fields.get(f"{file.fields['general.architecture']}.rope.dimension_count")
-    size = values.get("head_dim", _share_of_heads(values))
-    if rotated not in (None, size):
-        raise CheckpointError(f"{file.path}: rope.dimension_count is {rotated}; only {size}, whole heads, is supported")
+    rotated = file.fields.get(f"{name}.rope.dimension_count")
+    if rotated not in (None, head_size):
+        raise CheckpointError(
+            f"{file.path}: rope.dimension_count is {rotated}; only {head_size}, whole heads, is supported"
+        )
 
 
 def _share_of_heads(values: Mapping[str, Any]) -> int | None:
@@ -105,10 +107,10 @@ def _share_of_heads(values: Mapping[str, Any]) -> int | None:
     return hidden // heads if isinstance(hidden, int) and isinstance(heads, int) and heads > 0 else None
 
 
-def _rope(file: GGUFFile, name: str) -> dict[str, Any]:
+def _rope(file: GGUFFile, name: str, head_size: Any) -> dict[str, Any]:
     """`rope_scaling`, where positions are scaled."""
     if "rope_freqs.weight" in file.tensors:
-        return {"rope_scaling": {"rope_type": "divisors", "divisors": _divisors(file)}}
+        return {"rope_scaling": {"rope_type": "divisors", "divisors": _divisors(file, head_size)}}
     prefix = f"{name}.rope.scaling."
     given = {key.removeprefix(prefix): value for key, value in file.fields.items() if key.startswith(prefix)}
     kind = given.get("type", "linear" if "factor" in given else "none")
@@ -122,11 +124,13 @@ def _rope(file: GGUFFile, name: str) -> dict[str, Any]:
     return {"rope_scaling": scaling | {ours: given[theirs] for theirs, ours in renamed.items() if theirs in given}}
 
 
-def _divisors(file: GGUFFile) -> list[float]:
+def _divisors(file: GGUFFile, head_size: Any) -> list[float]:
     """What the frequency of each plane is divided by: how Llama 3's scaling is stored."""
     tensor = file.tensors["rope_freqs.weight"]
     count = tensor.shape[0]
     if tensor.kind != 0 or not 0 < count * torch.float32.itemsize <= len(file.content) - tensor.start:
         raise CheckpointError(f"{file.path}: tensor rope_freqs.weight is not {count} numbers of F32; fetch it again")
     values = torch.frombuffer(file.content, dtype=torch.float32, count=count, offset=tensor.start)
+    if 2 * count != head_size or not (values > 0).all():
+        raise CheckpointError(f"{file.path}: tensor rope_freqs.weight is no divisor above 0 for each plane of a head")
     return [float(value) for value in values]

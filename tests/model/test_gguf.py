@@ -255,6 +255,17 @@ def test_divisors_of_rope_lie_in_the_file(
         config_values(file._replace(tensors={**file.tensors, "rope_freqs.weight": broken}))
 
 
+@pytest.mark.parametrize(("place", "count"), [("rope_freqs.weight", 1), ("blk.0.attn_q.weight", 8)])
+def test_each_plane_has_a_divisor(place: str, count: int, source: Callable[[str], Path], tmp_path: Path) -> None:
+    """Too few of them, and any numbers in their place."""
+    path = tmp_path / "model.gguf"
+    gguf_of_checkpoint(source("llama"), path)
+    file = GGUFFile.open(path)
+    broken = file.tensors[place]._replace(shape=(count,))
+    with pytest.raises(CheckpointError, match=r"rope_freqs\.weight is no divisor above 0 for each plane of a head"):
+        config_values(file._replace(tensors={**file.tensors, "rope_freqs.weight": broken}))
+
+
 def test_a_part_of_a_split_file_is_refused_by_name(source: Callable[[str], Path], tmp_path: Path) -> None:
     path = tmp_path / "model-00001-of-00002.gguf"
     gguf_of_checkpoint(source("qwen3"), path, tokenizer={"split.count": 2})
