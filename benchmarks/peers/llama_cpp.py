@@ -2,8 +2,9 @@
 
 LLAMA_CPP_LIB_PATH=DIR python -m benchmarks.peers.llama_cpp MODEL.gguf THREADS [FLASH_ATTENTION] [UNIFIED]
 
-What was chosen, by measuring both ways: see the constants below. A sequence is read once; before each turn what was
-decoded is cut off again.
+Chosen by measuring both ways, Q8_0: flash attention reads a prompt of 512 in 1.88 s instead of 2.10 and decodes 4
+sequences in 61.9 ms instead of 67.8; buffers by sequence decode them in 61.9 ms instead of 64.4, and read as fast as
+one buffer. A sequence is read once; before each turn what was decoded is cut off again.
 """
 
 from __future__ import annotations
