@@ -13,7 +13,7 @@ guesses: they come along in any step that has room.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from weakref import WeakKeyDictionary
 
@@ -27,6 +27,7 @@ from owngpt.types import PredictionUse
 
 MAX_DRAFT = 24  # guesses of one request in one step
 _MAX_GUESSES = 96  # of all
+_MAX_READ = 8192  # tokens of texts that are looked at for the first time in one step: some milliseconds
 _FIRST_TRY = 3  # of all, while nothing is known of larger steps
 _WORTHWHILE = 1.05  # how many times the tokens per second without guesses they must promise
 _RATES = (0.4, 0.6, 0.85, 0.95)  # of guesses that come true after matches of 2, 4, 8 and 16 tokens, before it is known
@@ -150,7 +151,7 @@ class Speculator:
             spare = min(spare, max(_FIRST_TRY, self._costs.reach - num_tokens))
         chances = [
             (chance, request)
-            for request in requests
+            for request in self._followed(requests)
             for chance in self._follower(request).chances(_room(request, min(MAX_DRAFT, spare)))
         ]
         surest = sorted(chances, key=lambda pair: -pair[0])[:spare]
@@ -173,6 +174,16 @@ class Speculator:
         spare = (self._scheduler.max_batch_tokens - num_tokens) // len(requests)
         guesses = self._model.guess({request: _room(request, spare) for request in requests}, num_tokens)
         return {request: _possible(request, token_ids) for request, token_ids in guesses.items()}
+
+    def _followed(self, requests: Iterable[Request]) -> Iterator[Request]:
+        """Those whose text is known; of the others only a few in each step, since all streams wait meanwhile."""
+        num_left = _MAX_READ
+        for request in requests:
+            if request not in self._followers:
+                if num_left <= 0:
+                    continue
+                num_left -= len(request.token_ids) + len(request.sampling.prediction)
+            yield request
 
     def _follower(self, request: Request) -> Follower:
         follower = self._followers.get(request)

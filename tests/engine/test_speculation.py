@@ -15,12 +15,14 @@ from llguidance import LLMatcher
 from owngpt.config import EngineConfig
 from owngpt.engine.core import EngineCore
 from owngpt.engine.request import Request
+from owngpt.engine.scheduler import Scheduler
+from owngpt.engine.speculation import Speculator
 from owngpt.engine.submission import Submissions
 from owngpt.kernels.library import Library
 from owngpt.model.packed_model import load_packed
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import FinishReason, PredictionUse, SamplingParams, Thinking, TokenEvent
-from tests.engine.makers import padded_tokenizer, run
+from tests.engine.makers import make_request, padded_tokenizer, run
 from tests.engine.markov import markov_core
 from tests.fakes.model import VOCAB_SIZE, family_checkpoint
 
@@ -126,6 +128,21 @@ def test_a_step_that_reads_a_prompt_carries_no_guesses(tokenizer: Tokenizer) -> 
     for _ in range(6):
         core.step()
     assert core.speculator.num_drafted == drafted
+
+
+def test_long_texts_are_looked_at_a_few_in_each_step() -> None:
+    """Else 64 choices of one long prompt would hold up all streams for a second."""
+    scheduler = Scheduler(2048, 16, 512, 16)
+    for _ in range(4):
+        scheduler.add(make_request([*range(100)] * 50, namespace=None))
+    for _ in range(42):
+        scheduler.commit(scheduler.schedule())
+    for request in scheduler.running:
+        request.append(0)
+    speculator = Speculator(scheduler, "on")
+    chunks = scheduler.schedule()
+    drafted = [[bool(chunk.draft) for chunk in speculator.draft(chunks)] for _ in range(2)]
+    assert drafted == [[True, True, False, False], [True, True, True, True]]
 
 
 def test_rejected_guesses_are_never_shared(tokenizer: Tokenizer) -> None:
