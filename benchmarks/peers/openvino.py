@@ -2,8 +2,9 @@
 
 python -m benchmarks.peers.openvino FOLDER EXPORTED THREADS [LOGITS] [HINT]
 
-The hints ask for one answer as soon as possible (LATENCY), computed in bf16 or as HINT says. LOGITS is `last` or `all`: optimum-intel's export computes the logits of every position of a prompt; OpenVINO GenAI cuts the
-hidden states to the last position before the head, which is done here in the same way unless it is `all`.
+The hints ask for one answer as soon as possible (LATENCY), computed in bf16 or as HINT says. LOGITS is `last` or `all`:
+optimum-intel's export computes the logits of every position of a prompt; OpenVINO GenAI cuts the hidden states to the
+last position before the head, which is done here in the same way unless it is `all`.
 """
 
 from __future__ import annotations
