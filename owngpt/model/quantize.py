@@ -34,8 +34,7 @@ def pack(parts: Sequence[Rows | Codes], form: Format, bias_N: Tensor | None = No
     """The rows of all parts as one weight. In int4 codes stay the same codes; elsewhere they become numbers."""
     if form == Format.INT4 and _are_codes(parts):
         return _pack_codes(parts, bias_N)
-    rows: list[Rows] = [part.dequantize() if isinstance(part, Codes) else part for part in parts]
-    return _PACK[form](rows[0] if len(rows) == 1 else Stacked(rows), bias_N)
+    return _PACK[form](parts[0] if len(parts) == 1 else Stacked(parts), bias_N)
 
 
 _PACK: Mapping[Format, Callable[[Any, Tensor | None], PackedWeight]] = {

@@ -63,8 +63,9 @@ class Int4Linear(nn.Module):
         return y_TN if self.bias_N is None else y_TN + self.bias_N
 
     def _numbers(self, rows: slice) -> Tensor:
-        both = self.codes.codes_NK[rows]
-        return replace(_rows(self.codes, rows), codes_NK=torch.cat((both & 15, both >> 4), dim=1)).dequantize()
+        part = self.codes.part(rows)
+        low, high = part.codes_NK & 15, part.codes_NK >> 4
+        return replace(part, codes_NK=torch.cat((low, high), dim=1)).dequantize()
 
 
 class QuantizedEmbedding(nn.Module):
@@ -141,11 +142,6 @@ def _groups(weight: PackedWeight, values: Tensor) -> Tensor:
     return values.transpose(1, 2).flatten(0, 1)[: weight.n].float() * weight.scale_N[: weight.n, None]
 
 
-def _rows(codes: Codes, rows: slice) -> Codes:
-    minimum_NG = None if codes.minimum_NG is None else codes.minimum_NG[rows]
-    return replace(codes, codes_NK=codes.codes_NK[rows], scale_NG=codes.scale_NG[rows], minimum_NG=minimum_NG)
-
-
 def _shares(model: Transformer, parts: Sequence[str]) -> Iterator[tuple[str, slice]]:
     """Each module, and which rows of the packed weight are its own."""
     start = 0
@@ -171,7 +167,7 @@ def _replace(model: Transformer, parts: Sequence[str], weight: PackedWeight) -> 
     if weight.format == Format.INT4:
         codes = int4_codes(weight)
         for part, rows in list(_shares(model, parts)):
-            model.set_submodule(part, Int4Linear(_rows(codes, rows), None if bias_N is None else bias_N[rows]))
+            model.set_submodule(part, Int4Linear(codes.part(rows), None if bias_N is None else bias_N[rows]))
         return
     assert weight.scale_N is not None
     codes_NK = int8_codes(weight)

@@ -7,7 +7,7 @@ K inputs, G = K / group groups of each row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -18,7 +18,10 @@ from owngpt.model.config import ModelConfig
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """A matrix as a file has quantized it: w[n, k] = scale * (lut[code] - zero) - minimum, per `group` values of k."""
+    """A matrix as a file has quantized it: w[n, k] = scale * (lut[code] - zero) - minimum, per `group` values of k.
+
+    It is `Rows`, too, whose numbers are made when they are asked for.
+    """
 
     codes_NK: Tensor  # uint8, 0..15
     scale_NG: Tensor  # float32
@@ -33,6 +36,19 @@ class Codes:
     @property
     def group(self) -> int:
         return self.codes_NK.shape[1] // self.scale_NG.shape[1]
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.codes_NK)
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        """See `Rows`."""
+        return self.part(rows).dequantize()
+
+    def part(self, rows: slice) -> Codes:
+        """Some rows."""
+        minimum_NG = None if self.minimum_NG is None else self.minimum_NG[rows]
+        return replace(self, codes_NK=self.codes_NK[rows], scale_NG=self.scale_NG[rows], minimum_NG=minimum_NG)
 
     def dequantize(self) -> Tensor:
         """w_NK, float32."""
