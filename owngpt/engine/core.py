@@ -93,7 +93,10 @@ class EngineCore:
         self.sampler = Sampler(tokenizer)
         vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)  # what can be guessed must be readable
         guessing = None if draft is None else DraftModel(runners[1], vocab_size, config.block_size)
-        self.speculator = Speculator(self.scheduler, _speculation(config, self.runner), guessing)
+        speculation = _speculation(config, self.runner)
+        if guessing is not None and speculation == "off":
+            logger.warning("draft_model only takes memory here: speculation is off by itself; set it to 'on'")
+        self.speculator = Speculator(self.scheduler, speculation, guessing)
         self.prompt_scorer = PromptScorer(tokenizer, self.runner.logits)
         self.counters = Counters()
         logger.info(

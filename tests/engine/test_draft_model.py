@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from owngpt.config import EngineConfig
 from owngpt.engine.core import EngineCore
 from owngpt.engine.draft_model import DraftModel, PairedRunner
 from owngpt.engine.speculation import Speculator
@@ -15,6 +16,7 @@ from owngpt.text.tokenizer import Tokenizer
 from tests.engine.makers import run
 from tests.engine.markov import MarkovRunner, markov_core
 from tests.engine.test_speculation import KINDS, answers, requests_of
+from tests.fakes.model import tiny_model
 
 BLOCK = 4
 
@@ -45,6 +47,15 @@ def test_answers_are_the_same(tokenizer: Tokenizer, kind: str, mode: str) -> Non
         ]
         found.append(answers(core, requests))
     assert found[0] == found[1]
+
+
+def test_one_that_is_of_no_use_here_is_named_in_the_log(tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture) -> None:
+    """Under PyTorch rows depend on each other, so that guesses are made only where they are asked for."""
+    model = tiny_model(tokenizer.vocab_size)
+    for mode in ("on", "auto"):
+        config = EngineConfig(kv_memory=2**20, speculation=mode)
+        EngineCore(model, tokenizer, config, draft=model).close()
+        assert ("draft_model only takes memory here" in caplog.text) == (mode == "auto")
 
 
 def test_a_model_that_says_the_same_is_right_each_time_also_where_tokens_are_drawn(tokenizer: Tokenizer) -> None:
