@@ -158,6 +158,7 @@ def _draft(source: Source, tokenizer: Tokenizer, settings: Settings, device: str
     """The decoder that guesses for the one of `source`, or None. Raises `ConfigError` if its tokens are others."""
     from owngpt.engine.checkpoint import locate
     from owngpt.engine.precision import dtype_here
+    from owngpt.model.config import ModelConfig
     from owngpt.model.load import load_decoder
     from owngpt.model.sources import weights_digest
 
@@ -168,6 +169,9 @@ def _draft(source: Source, tokenizer: Tokenizer, settings: Settings, device: str
     folder = locate(name, settings.data_dir, report)
     if not Tokenizer.load(folder).has_tokens_of(tokenizer):
         raise ConfigError(f"draft_model {name} has other tokens than {source.name}; take a smaller one of its family")
+    needed, found = (ModelConfig.from_folder(place).vocab_size for place in (source.folder, folder))
+    if found < min(needed, tokenizer.vocab_size):
+        raise ConfigError(f"draft_model {name} has embeddings for {found} tokens only, not for all of {source.name}")
     dtype, _ = dtype_here(folder, settings.engine.dtype, device)
     content = partial(weights_digest, folder, Digests(settings.data_dir / "digests.json"))
     cache_dir = settings.data_dir / "cache" / "weights"

@@ -93,6 +93,17 @@ async def test_a_draft_model_guesses_and_says_nothing_of_its_own(
     assert said[0] == said[1]
 
 
+def test_a_draft_model_with_fewer_embeddings_is_refused_by_name(
+    folders: tuple[Path, Path], settings: Settings, tmp_path: Path
+) -> None:
+    draft = family_checkpoint("llama", tmp_path / "few-words")
+    byte_tokenizer(draft, chat_template=CHATML)
+    edit_config(draft, vocab_size=200)
+    engine = replace(SMALL, draft_model=str(draft))
+    with pytest.raises(ConfigError, match=r"few-words has embeddings for 200 tokens only, not for all of tiny-decoder"):
+        load_models(replace(settings, models=(str(folders[0]),), engine=engine))
+
+
 def test_a_draft_model_with_other_tokens_is_refused_by_name(
     folders: tuple[Path, Path], settings: Settings, tmp_path: Path
 ) -> None:
