@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import mmap
+from contextlib import suppress
 from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
 
 import torch
@@ -98,7 +99,7 @@ class NativeDecoder:
             *(self._layer(index) for index in range(self.config.num_layers))
         )
         self._decoder = self._describe(block_size)
-        self.kv = torch.frombuffer(mmap.mmap(-1, num_blocks * self.block_bytes), dtype=torch.uint8)
+        self.kv = _memory(num_blocks * self.block_bytes)
         self._scratch = torch.empty(0, dtype=torch.uint8)
         self._scratch_tokens = 0
 
@@ -267,6 +268,19 @@ def block_bytes(model: PackedModel, block_size: int) -> int:
     element = 4 if _has_float32_kv(model) else 2
     tokens, width = _padded(block_size, _TILE), _padded(config.head_dim, 16)
     return 2 * config.num_layers * config.num_kv_heads * width * tokens * element
+
+
+def _memory(num_bytes: int) -> Tensor:
+    """Zeroed bytes that cost memory only once they are touched, in huge pages where the system has them.
+
+    A step reads each page of keys and values once, so with small pages it waits for the page tables (a fifth of it).
+    """
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        return torch.frombuffer(mmap.mmap(-1, num_bytes), dtype=torch.uint8)
+    memory = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without them
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=torch.uint8)
 
 
 def _num_threads(num_bytes: int, rows: int) -> int:

@@ -192,16 +192,37 @@ void blend_rows(const typename Kv::Element *const *tiles, int num_tiles, const t
   for (; d < width; d += 16) blend<Kv, R, 1>(tiles, num_tiles, weights, width, d, decay, out);
 }
 
+// The tiles of one softmax step.
+template <class Kv>
+struct Span {
+  const typename Kv::Element *tiles[SPAN];
+  int64_t starts[SPAN], lanes[SPAN];  // the first position of each, and how many tokens it holds
+  int count;
+
+  Span(const Sequence<Kv> &sequence, int64_t first, int64_t end) : count((int)least(SPAN, end - first)) {
+    for (int t = 0; t < count; t++) {
+      tiles[t] = sequence.tile(first + t);
+      starts[t] = sequence.first_position(first + t);
+      lanes[t] = sequence.lanes(first + t);
+    }
+  }
+
+  // Have the beginnings of all tiles, `offset` elements on, brought to the cache; the CPU goes on from there by itself.
+  void fetch(int64_t offset) const {
+    for (int t = 0; t < count; t++)
+      for (int line = 0; line < 8; line++) __builtin_prefetch((const char *)(tiles[t] + offset) + 64 * line);
+  }
+};
+
 // Scores of one span, scaled and masked in place; returns the largest of them and of `best`.
 template <class Kv>
-float mask_scores(const Sequence<Kv> &sequence, int64_t first_tile, int num_tiles, int64_t position, float best,
-                  float *scores) {
-  const int64_t oldest = sequence.window ? position - sequence.window + 1 : 0;
+INLINE float mask_scores(const Span<Kv> &span, float scale, int64_t window, int64_t position, float best,
+                         float *scores) {
+  const int64_t oldest = window ? position - window + 1 : 0;
   f32x16 top = splat(best);
-  for (int t = 0; t < num_tiles; t++) {
-    const int64_t start = sequence.first_position(first_tile + t);
-    const int64_t last = least(position - start, sequence.lanes(first_tile + t) - 1), first = oldest - start;
-    f32x16 s = load(scores + t * TILE) * splat(sequence.scale);
+  for (int t = 0; t < span.count; t++) {
+    const int64_t last = least(position - span.starts[t], span.lanes[t] - 1), first = oldest - span.starts[t];
+    f32x16 s = load(scores + t * TILE) * splat(scale);
     if (first > 0 || last < TILE - 1)
       s = select(lanes_between((int32_t)most(first, 0), (int32_t)last), s, splat(-INFINITY));
     store(scores + t * TILE, s);
@@ -241,26 +262,27 @@ void attend(const Sequence<Kv> &sequence, int rows, const typename Kv::Element *
   for (int r = 1; r < rows; r++) newest = most(newest, positions[r]), oldest = least(oldest, positions[r]);
   int64_t from = sequence.window ? most(0, oldest - sequence.window + 1) : 0;
   int64_t end = sequence.tile_of(newest) + 1;
-  for (int64_t span = sequence.tile_of(from) / SPAN * SPAN; span < end; span += SPAN) {
-    const typename Kv::Element *tiles[SPAN];
-    int num_tiles = (int)least(SPAN, end - span);
-    for (int t = 0; t < num_tiles; t++) tiles[t] = sequence.tile(span + t);
-    score<Kv>(tiles, num_tiles, queries, rows, width, scores);
+  for (int64_t first = sequence.tile_of(from) / SPAN * SPAN; first < end; first += SPAN) {
+    const Span<Kv> span(sequence, first, end);
+    span.fetch(sequence.at->tile_elements);  // the values, and the next keys
+    if (first + SPAN < end) Span<Kv>(sequence, first + SPAN, end).fetch(0);
+    score<Kv>(span.tiles, span.count, queries, rows, width, scores);
     for (int r = 0; r < rows; r++) {
-      float *row = scores + r * SPAN * TILE;
       decay[r] = best[r];
-      best[r] = mask_scores(sequence, span, num_tiles, positions[r], best[r], row);
+      best[r] =
+          mask_scores(span, sequence.scale, sequence.window, positions[r], best[r], scores + r * SPAN * TILE);
     }
     for (int r = 0; r < rows; r += 16) store(decay + r, exp(load(decay + r) - load(best + r)));
     for (int r = 0; r < rows; r++)
       total[r] = total[r] * decay[r] +
-                 weigh<Kv>(scores + r * SPAN * TILE, num_tiles, best[r], weights + r * SPAN * TILE);
+                 weigh<Kv>(scores + r * SPAN * TILE, span.count, best[r], weights + r * SPAN * TILE);
     int r = 0;
     for (; r + 4 <= rows; r += 4)
-      blend_rows<Kv, 4>(tiles, num_tiles, weights + r * SPAN * TILE, width, decay + r, out + r * width);
+      blend_rows<Kv, 4>(span.tiles, span.count, weights + r * SPAN * TILE, width, decay + r, out + r * width);
     for (; r + 2 <= rows; r += 2)
-      blend_rows<Kv, 2>(tiles, num_tiles, weights + r * SPAN * TILE, width, decay + r, out + r * width);
-    if (r < rows) blend_rows<Kv, 1>(tiles, num_tiles, weights + r * SPAN * TILE, width, decay + r, out + r * width);
+      blend_rows<Kv, 2>(span.tiles, span.count, weights + r * SPAN * TILE, width, decay + r, out + r * width);
+    if (r < rows)
+      blend_rows<Kv, 1>(span.tiles, span.count, weights + r * SPAN * TILE, width, decay + r, out + r * width);
   }
   for (int r = 0; r < rows; r++) {
     f32x16 inverse = splat(1.0f / total[r]);

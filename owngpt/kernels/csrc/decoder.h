@@ -112,12 +112,12 @@ static void rms_norm(const float *x, const float *weight, int64_t size, float ep
   for (float factor = first_lane(scale); i < size; i++) out[i] = x[i] * factor * weight[i];
 }
 
-static f32x16 sigmoid(f32x16 x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
+INLINE f32x16 sigmoid(f32x16 x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
 
-static f32x16 gated(int32_t activation, const Decoder &d, f32x16 g, f32x16 u) {
+INLINE f32x16 gated(int32_t activation, const Decoder &d, f32x16 g, f32x16 u) {
   switch (activation) {
     case SILU:
-      return g * sigmoid(g) * u;
+      return g * u / (splat(1.0f) + exp(-g));
     case GELU_TANH: {
       f32x16 inner = splat(0.7978845608028654f) * fma(g * g * g, splat(0.044715f), g);
       return g * sigmoid(inner + inner) * u;  // 0.5 * (1 + tanh(z)) = sigmoid(2 z)
