@@ -14,14 +14,14 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCES = Path("owngpt/kernels/csrc")
-DECLARATIONS = (SOURCES / name for name in ("abi.h", "decoder_abi.h", "kernels.h"))  # as in kernels/library.py
+FILES = sorted((*SOURCES.glob("*.h"), *SOURCES.glob("*.cpp")))  # as in kernels/library.py
 
 
 class BuildKernels(build_ext):
     """A library without a Python module's entry point."""
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
-        return ["owngpt_kernels", "owngpt_declarations"]
+        return ["owngpt_kernels", "owngpt_sources"]
 
     def build_extension(self, ext: Extension) -> None:
         try:
@@ -36,8 +36,8 @@ kernels = Extension(
     sources=sorted(str(path) for path in SOURCES.glob("*.cpp")),
     depends=sorted(str(path) for path in SOURCES.glob("*.h")),
     language="c++",
-    # What it was built for: library.py refuses a library that is older than the structures it would exchange with it.
-    define_macros=[("DECLARATIONS", f'"{hashlib.sha256(b"".join(p.read_bytes() for p in DECLARATIONS)).hexdigest()}"')],
+    # What it was built of: library.py refuses a library that is older than its sources, whose results may be others.
+    define_macros=[("SOURCES", f'"{hashlib.sha256(b"".join(path.read_bytes() for path in FILES)).hexdigest()}"')],
     # No contraction: a product and a sum are rounded one by one, the same on every instruction set.
     extra_compile_args=[
         *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-g0"),

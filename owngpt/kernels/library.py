@@ -22,7 +22,6 @@ from owngpt.kernels.abi import Kernels, pointer, weight_of
 from owngpt.kernels.packed import PackedWeight
 
 FOLDER = Path(__file__).parent
-DECLARATIONS = ("abi.h", "decoder_abi.h", "kernels.h")  # of csrc, as in setup.py
 VARIABLE = "OWNGPT_KERNELS"
 ISAS = ("avx512bf16", "avx512", "avx2", "plain")  # best first
 
@@ -96,8 +95,8 @@ def _open(folder: Path) -> ctypes.CDLL | None:
         return None
     try:
         shared = ctypes.CDLL(str(path))
-        shared.owngpt_declarations.restype = c_char_p
-        is_of_its_sources = shared.owngpt_declarations().decode() == _declarations(folder)
+        shared.owngpt_sources.restype = c_char_p
+        is_of_its_sources = shared.owngpt_sources().decode() == _digest(folder / "csrc")
     except (OSError, AttributeError) as error:  # damaged, without its sources, or too old to say what it was built for
         logger.warning("%s cannot be loaded: %s", path, error)
         return None
@@ -109,5 +108,7 @@ def _open(folder: Path) -> ctypes.CDLL | None:
     return shared
 
 
-def _declarations(folder: Path) -> str:
-    return hashlib.sha256(b"".join((folder / "csrc" / name).read_bytes() for name in DECLARATIONS)).hexdigest()
+def _digest(sources: Path) -> str:
+    """As setup.py has it. A folder without sources has one, too, which is that of no library."""
+    files = sorted((*sources.glob("*.h"), *sources.glob("*.cpp")))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -43,4 +43,4 @@ extern "C" const Kernels *owngpt_kernels(const char *isa) {
   return nullptr;
 }
 
-extern "C" const char *owngpt_declarations() { return DECLARATIONS; }
+extern "C" const char *owngpt_sources() { return SOURCES; }

@@ -23,7 +23,7 @@ struct Kernels {
 // The table of the named instruction set, of the best one for null; null where this CPU or build lacks it.
 __attribute__((visibility("default"))) const Kernels *owngpt_kernels(const char *isa);
 
-// The digest of the declarations that this library was built with; see setup.py.
-__attribute__((visibility("default"))) const char *owngpt_declarations();
+// The digest of the sources that this library was built of; see setup.py.
+__attribute__((visibility("default"))) const char *owngpt_sources();
 
 }  // extern "C"
