@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -312,8 +313,11 @@ class ThreadEngine:
 
     def stats(self) -> EngineStats:
         """Counters and gauges now."""
-        stats = self._core.stats()
-        return replace(stats, num_waiting=stats.num_waiting + len(self._arrivals))
+        stats, arrived = self._core.stats(), Counter(request.claim.tier.label for request, _ in self._arrivals)
+        tiers = {
+            label: tier._replace(num_waiting=tier.num_waiting + arrived[label]) for label, tier in stats.tiers.items()
+        }
+        return replace(stats, num_waiting=stats.num_waiting + arrived.total(), tiers=tiers)
 
     async def drain(self) -> None:
         """Accept nothing new; return when all running requests have ended."""
