@@ -86,7 +86,6 @@ class NativeDecoder:
             )
         self.config = model.config
         self.numerics = _numerics(model, library.isa, block_size)
-        self.num_blocks = num_blocks
         self._threads = threads
         self._head_bytes = model.weights["embed_tokens" if model.config.is_tied else "lm_head"].num_bytes
         self._num_bytes = model.num_bytes - self._head_bytes

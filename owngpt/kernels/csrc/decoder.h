@@ -114,10 +114,10 @@ static void rms_norm(const float *x, const float *weight, int64_t size, float ep
 
 INLINE f32x16 sigmoid(f32x16 x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
 
-INLINE f32x16 gated(int32_t activation, const Decoder &d, f32x16 g, f32x16 u) {
-  switch (activation) {
+INLINE f32x16 gated(const Decoder &d, f32x16 g, f32x16 u) {
+  switch (d.activation) {
     case SILU:
-      return g * u / (splat(1.0f) + exp(-g));
+      return g * sigmoid(g) * u;
     case GELU_TANH: {
       f32x16 inner = splat(0.7978845608028654f) * fma(g * g * g, splat(0.044715f), g);
       return g * sigmoid(inner + inner) * u;  // 0.5 * (1 + tanh(z)) = sigmoid(2 z)
@@ -143,10 +143,10 @@ INLINE f32x16 gated(int32_t activation, const Decoder &d, f32x16 g, f32x16 u) {
 static void activate(const Decoder &d, float *gate_up, int64_t size) {
   int64_t i = 0;
   for (; i + 16 <= size; i += 16)
-    store(gate_up + i, gated(d.activation, d, load(gate_up + i), load(gate_up + size + i)));
+    store(gate_up + i, gated(d, load(gate_up + i), load(gate_up + size + i)));
   if (i == size) return;
   float both[16];
-  store(both, gated(d.activation, d, load_block(gate_up, i, size), load_block(gate_up + size, i, size)));
+  store(both, gated(d, load_block(gate_up, i, size), load_block(gate_up + size, i, size)));
   for (int64_t j = i; j < size; j++) gate_up[j] = both[j - i];
 }
 

@@ -7,8 +7,6 @@
 #include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-
 
 #if defined(__x86_64__)
 #include <immintrin.h>
