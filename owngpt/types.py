@@ -220,3 +220,71 @@ class TokenEvent:
     stop: str | None = None  # the stop string that was met
     prediction: PredictionUse | None = None  # at the end, where there was one
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document, as it is searched. Offsets count the characters of the document's extracted text."""
+
+    id: str  # unique in the database: "<vector store file's id>#<index>"
+    index: int  # its place in the document, from 0
+    text: str  # exactly what stands in the document from `start`
+    start: int
+    pages: tuple[tuple[int, int], ...] = ()  # (offset, page from 1) where each of its pages begins; () where there are none
+    headings: tuple[str, ...] = ()  # the titles that it stands under, outermost first
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    def page_at(self, offset: int) -> int | None:
+        """The page of a character of this chunk."""
+        return page_at(self.pages, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document that an answer may quote. Only what its caller may read ever becomes one."""
+
+    id: str  # unique in its request
+    text: str
+    file_id: str
+    filename: str
+    start: int = 0  # of `text` in the document, in characters
+    pages: tuple[tuple[int, int], ...] = ()  # as in Chunk
+    score: float = 0.0  # how well it fits the query, 0 to 1
+    attributes: Mapping[str, str | float | bool] = field(default_factory=dict)
+    vector_store_id: str | None = None
+    readers: frozenset[str] = frozenset()  # who may read it (`Caller.principals`); empty: the whole project
+
+    def page_at(self, offset: int) -> int | None:
+        """The page of a character of the document."""
+        return page_at(self.pages, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quoted span of an answer and where it stands: `document[start:end] == quote`, always."""
+
+    index: int  # in the answer's text, in characters: where the mark of this citation stands
+    quote: str
+    file_id: str
+    filename: str
+    start: int
+    end: int
+    page: int | None = None  # of the first character
+    passage_id: str = ""
+    support: float | None = None  # how well the passage bears out the sentence that cites it, 0 to 1
+
+
+class Verdict(StrEnum):
+    """Whether an answer is borne out by its sources."""
+
+    SUPPORTED = "supported"
+    PARTLY = "partly"
+    ABSTAINED = "abstained"
+
+
+def page_at(pages: tuple[tuple[int, int], ...], offset: int) -> int | None:
+    """The page that has begun last before `offset`; None where there are none."""
+    return next((page for begins, page in reversed(pages) if begins <= offset), None)

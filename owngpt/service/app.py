@@ -25,6 +25,15 @@ class Caller:
     organization_id: str
     key_id: str
     is_admin: bool
+    user_id: str | None = None  # the user or service account that the key belongs to
+    groups: frozenset[str] = frozenset()  # ids of the groups that this user is in
+    keeps_nothing: bool = False  # zero retention: nothing of the content is ever written
+
+    @property
+    def principals(self) -> frozenset[str]:
+        """What a document's `readers` may name, to let this caller read it."""
+        user = {f"user:{self.user_id}"} if self.user_id else set()
+        return frozenset({f"key:{self.key_id}", *user, *(f"group:{group}" for group in self.groups)})
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""Measuring answers and searches on examples."""

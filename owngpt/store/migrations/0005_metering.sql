@@ -1,0 +1,2 @@
+-- Times are whole Unix seconds.
+SELECT 1;

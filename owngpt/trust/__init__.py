@@ -1,0 +1,1 @@
+"""Whether an answer may be believed, and what may be shown: support, abstention, privacy."""
