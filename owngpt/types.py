@@ -230,7 +230,7 @@ class Chunk:
     index: int  # its place in the document, from 0
     text: str  # exactly what stands in the document from `start`
     start: int
-    pages: tuple[tuple[int, int], ...] = ()  # (offset, page from 1) where each of its pages begins; () where there are none
+    pages: tuple[tuple[int, int], ...] = ()  # (offset, page from 1) where each begins, if it has any
     headings: tuple[str, ...] = ()  # the titles that it stands under, outermost first
 
     @property
