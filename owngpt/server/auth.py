@@ -18,6 +18,7 @@ from owngpt.service.app import Caller
 from owngpt.store.keys import PREFIX, Key, Keys
 
 PUBLIC_PATHS = frozenset({"/health", "/ready", *CONSOLE_PATHS})
+INSIDE = "owngpt.caller"  # where a part of this server that calls another puts its `Caller`; no HTTP client can
 TOUCH_SECONDS = 60.0  # how often at most a key's last use is written
 
 
@@ -32,6 +33,10 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or is_public(scope):
+            await self.app(scope, receive, send)
+            return
+        if isinstance(caller := scope.get(INSIDE), Caller):
+            scope.setdefault("state", {})["caller"] = caller
             await self.app(scope, receive, send)
             return
         try:

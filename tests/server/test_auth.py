@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from owngpt.server.auth import AuthMiddleware, mask
+from owngpt.server.auth import INSIDE, AuthMiddleware, mask
+from owngpt.service.app import Caller
 from owngpt.store.db import SQLite
 from owngpt.store.keys import Keys
 
@@ -147,3 +148,17 @@ def test_a_mask_shows_few_characters() -> None:
     assert mask("sk-own-abcdefghijklmnop") == "sk-own-***mnop"
     assert mask("sk-abcdefghijklmnop") == "sk-***mnop"
     assert mask("hunter2") == "***"
+
+
+@pytest.mark.anyio
+async def test_a_part_of_this_server_calls_without_a_key(app: AuthMiddleware) -> None:
+    """Batches and background work put their caller into the scope, where no header can reach."""
+    inside = Caller("proj_1", "research", "org-1", "key_1", is_admin=False)
+
+    async def calling(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, INSIDE: inside}, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(calling), base_url="http://owngpt") as client:
+        assert (await client.get("/v1/models")).json() == ["research", False]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://owngpt") as client:
+        assert (await client.get("/v1/models", headers={INSIDE: "research"})).status_code == 401
