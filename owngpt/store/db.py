@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from owngpt.errors import ConfigError
-from owngpt.store.migrations import migrate, migration_files, schema_version
+from owngpt.store.migrations import Dialect, migrate, migration_files, schema_version
 
 Value = str | bytes | int | float | None
 Row = Mapping[str, Any]
@@ -31,6 +31,11 @@ class Transaction(Protocol):
 
 class Database(Protocol):
     """Rows in, rows out. Safe to call from any thread."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """For the few statements that are not said alike in both databases."""
+        ...
 
     def read(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
         """Rows of one SELECT, as of the last committed write."""
@@ -55,6 +60,8 @@ class SQLite:
     waits up to `busy_seconds` for another process. Raises `ConfigError` if the file cannot be opened or is newer
     than this version of owngpt.
     """
+
+    dialect: Dialect = "sqlite"
 
     def __init__(self, file: Path, busy_seconds: float = 10.0) -> None:
         self._writer_lock, self._reader_lock = threading.Lock(), threading.Lock()
@@ -95,6 +102,8 @@ class ReadOnlySQLite:
 
     Raises `ConfigError` if there is no such file, or its schema is not of this version.
     """
+
+    dialect: Dialect = "sqlite"
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
