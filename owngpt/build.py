@@ -25,8 +25,8 @@ from owngpt.service.fingerprint import Fingerprint, digest_of
 from owngpt.service.limits import Limits
 from owngpt.service.models import Models, ServedEmbedder, ServedModel
 from owngpt.service.telemetry import NoTracer
-from owngpt.store.db import SQLite, database_file
 from owngpt.store.keys import Keys
+from owngpt.store.opening import open_database
 from owngpt.text.chat import ChatRenderer
 from owngpt.text.generation_config import recommended_sampling
 from owngpt.text.tokenizer import Tokenizer
@@ -53,7 +53,7 @@ class Opened(NamedTuple):
 def open_app(settings: Settings) -> Opened:
     """What is quick: the database, the first key, the metrics. Raises `SetupError`s."""
     tracer = OpenTelemetryTracer(settings.otel_endpoint) if settings.otel_endpoint else NoTracer()
-    database = SQLite(database_file(settings.data_dir))
+    database = open_database(settings.data_dir, settings.database)
     keys, metrics = Keys(database), PrometheusMetrics()
     app = App(settings, database, keys, _limits(settings, metrics), metrics=metrics, tracer=tracer)
     return Opened(app, keys.ensure_admin(settings.api_key))

@@ -94,6 +94,7 @@ class Settings:
     aliases: Mapping[str, str] = field(default_factory=dict)  # name on the wire -> name of a loaded model
     projects: Mapping[str, ProjectConfig] = field(default_factory=dict)  # by name
     data_dir: Path = Path("~/.owngpt")
+    database: str | None = field(default=None, repr=False)  # URL of PostgreSQL; None: a file in the data folder
     api_key: str | None = field(default=None, repr=False)  # an admin key; None: one is made on the very first start
     otel_endpoint: str | None = None  # OTLP over HTTP; None: no traces
     store: str = "asked"  # which answers leave a receipt: all, asked (those whose request says so), or never
@@ -183,6 +184,12 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_text(item) for item in value)
 
 
+def _database(value: Any) -> str:
+    if not re.match(r"postgres(ql)?://.", _text(value)):
+        raise ValueError("it must be a URL: postgresql://USER:PASSWORD@HOST:5432/NAME")
+    return str(value)
+
+
 def _path(value: Any) -> Path:
     return Path(_text(str(value))).expanduser()
 
@@ -247,6 +254,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "kv_memory": parse_bytes,
     "kv_cache_size": parse_bytes,
     "max_body_bytes": parse_bytes,
+    "database": _database,
     "aliases": _aliases,
     "projects": _projects,
     "stream_slowdown": _factor,
@@ -256,6 +264,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "speculation": _one_of("auto", "on", "off", true="on", false="off"),
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
+_SECRETS = ("api_key", "database")  # never shown
 _TABLES = ("aliases", "projects")  # their keys are the operator's, so only a file can hold them
 _SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig}
 _PLACE: dict[str, str | None] = {f.name: None for f in fields(Settings) if f.name not in _SECTIONS} | {
@@ -309,5 +318,5 @@ def _convert(name: str, kind: Any, value: Any) -> Any:
     try:
         return (_BY_NAME.get(name) or _BY_TYPE[kind])(value)
     except ValueError as error:
-        shown = "***" if name == "api_key" else repr(value)
+        shown = "***" if name in _SECRETS else repr(value)
         raise ConfigError(f"setting {name} is {shown}; {error}") from error

@@ -11,8 +11,8 @@ import click
 
 from owngpt.cli.options import config_option, data_dir_option, together
 from owngpt.config import Settings
-from owngpt.store.db import SQLite, database_file
 from owngpt.store.keys import SCOPES, Key, Keys
+from owngpt.store.opening import open_database
 
 place_options = together(config_option, data_dir_option)
 
@@ -59,9 +59,9 @@ def revoke(key_id: str, config_file: Path | None, data_dir: str | None) -> None:
 
 @contextmanager
 def open_keys(config_file: Path | None, data_dir: str | None) -> Iterator[Keys]:
-    """The keys of the data folder that the settings name."""
+    """The keys of the data folder, or the database, that the settings name."""
     settings = Settings.load(config_file, overrides={"data_dir": data_dir})
-    database = SQLite(database_file(settings.data_dir))
+    database = open_database(settings.data_dir, settings.database)
     try:
         yield Keys(database)
     finally:

@@ -41,6 +41,11 @@ config_option = click.option(
 data_dir_option = click.option(
     "--data-dir", metavar="DIR", help="Where keys and other data are kept.  [default: ~/.owngpt]"
 )
+database_option = click.option(
+    "--database",
+    metavar="URL",
+    help="PostgreSQL instead of a file there; rather set OWNGPT_DATABASE.  [default: DIR/owngpt.db]",
+)
 model_options = together(
     click.option("--device", help="What computes: cpu or cuda.  [default: cpu]"),
     click.option("--dtype", help="Number format of the weights: auto, fp32, bf16, int8 or int4.  [default: auto]"),

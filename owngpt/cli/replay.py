@@ -13,14 +13,14 @@ from pathlib import Path
 import click
 
 from owngpt.cli import progress
-from owngpt.cli.options import config_option, data_dir_option
+from owngpt.cli.options import config_option, data_dir_option, database_option
 from owngpt.config import Settings
 from owngpt.errors import ConfigError, NotFound, RequestError
 from owngpt.service.generate import Prepared
 from owngpt.service.models import ServedModel
 from owngpt.service.receipts import Inputs, Output, read_outputs
 from owngpt.service.replay import Change, Parting, fingerprint_changes, input_changes, is_whole, partings, run_again
-from owngpt.store.db import ReadOnlySQLite, database_file
+from owngpt.store.opening import look_at_database
 from owngpt.store.receipts import Receipt, Receipts
 
 REPRODUCED, DIFFERS = 0, 1
@@ -34,6 +34,7 @@ REPRODUCED, DIFFERS = 0, 1
 @click.option("--dtype", help="Number format of the weights.  [default: that of the receipt]")
 @click.option("--threads", metavar="N", help="Threads that compute; they change no bit.")
 @data_dir_option
+@database_option
 @config_option
 @click.pass_context
 def replay(
@@ -43,6 +44,7 @@ def replay(
     dtype: str | None,
     threads: str | None,
     data_dir: str | None,
+    database: str | None,
     config_file: Path | None,
 ) -> None:
     """Make the answer ID again from its receipt, and compare every token and every log-probability.
@@ -50,9 +52,10 @@ def replay(
     ID is the answer's own id; a receipt is kept of answers whose request says `store`. The server may run or not.
     Exit status 0: identical. 1: it differs, and is said where. 2: it cannot be replayed here.
     """
-    given = {"models": (model,) if model else None, "dtype": dtype, "threads": threads, "data_dir": data_dir}
+    place = {"data_dir": data_dir, "database": database}
+    given = {"models": (model,) if model else None, "dtype": dtype, "threads": threads, **place}
     settings = Settings.load(config_file, overrides=given)
-    receipt = find(settings.data_dir, receipt_id)
+    receipt = find(settings, receipt_id)
     click.echo(f"{receipt.id}, {_when(receipt.created_at)}, {receipt.operation} with {receipt.model}")
     if hashlib.sha256(receipt.inputs.encode()).hexdigest() != receipt.digest:
         click.echo("the receipt has been altered: its inputs are not those that its digest stands for")
@@ -70,9 +73,9 @@ def replay(
     ctx.exit(DIFFERS if found else REPRODUCED)
 
 
-def find(data_dir: Path, receipt_id: str) -> Receipt:
+def find(settings: Settings, receipt_id: str) -> Receipt:
     """From the database of a server that runs or does not. Raises `NotFound`, and `ConfigError` without a database."""
-    database = ReadOnlySQLite(database_file(data_dir))
+    database = look_at_database(settings.data_dir, settings.database)
     try:
         receipt = Receipts(database).find(receipt_id)
     finally:

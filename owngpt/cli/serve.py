@@ -19,7 +19,7 @@ from typing import NoReturn
 import click
 
 from owngpt.cli import progress
-from owngpt.cli.options import config_option, data_dir_option, model_options, parse_aliases
+from owngpt.cli.options import config_option, data_dir_option, database_option, model_options, parse_aliases
 from owngpt.config import Settings
 
 
@@ -28,6 +28,7 @@ from owngpt.config import Settings
 @click.option("--host", help="Address to listen on; 0.0.0.0 is all of them.  [default: 127.0.0.1]")
 @click.option("--port", metavar="N", help="Port to listen on; 0 is any free one.  [default: 8000]")
 @data_dir_option
+@database_option
 @model_options
 @click.option("--kv-cache-dir", metavar="DIR", help="Keep computed prefixes in this folder across restarts.")
 @click.option("--kv-cache-size", metavar="SIZE", help="How much of it.  [default: 4GiB]")
@@ -41,6 +42,7 @@ def serve(
     host: str | None,
     port: str | None,
     data_dir: str | None,
+    database: str | None,
     alias: tuple[str, ...],
     config_file: Path | None,
     log_level: str | None,
@@ -57,6 +59,7 @@ def serve(
         "host": host,
         "port": port,
         "data_dir": data_dir,
+        "database": database,
         "aliases": parse_aliases(alias),
         "log_level": log_level,
         **engine,

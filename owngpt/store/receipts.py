@@ -70,7 +70,7 @@ class Receipts:
 
 def _owned_by(project_id: str | None) -> tuple[str, tuple[str, ...]]:
     """A condition and its parameters."""
-    return ("1", ()) if project_id is None else ("project_id = ?", (project_id,))
+    return ("1 = 1", ()) if project_id is None else ("project_id = ?", (project_id,))
 
 
 def _receipt(row: Row) -> Receipt:
