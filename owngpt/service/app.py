@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from owngpt.config import Settings
 from owngpt.errors import ServiceUnavailable
+from owngpt.retrieval.index import ChunkIndex
 from owngpt.service.limits import Limits
 from owngpt.service.models import Models
 from owngpt.service.recording import ReceiptWriter
@@ -49,8 +50,10 @@ class App:
     tracer: Tracer = field(default_factory=NoTracer)
     workers: Workers = field(default_factory=Workers)
     receipts: ReceiptWriter = field(init=False)
+    chunks: ChunkIndex = field(init=False)
 
     def __post_init__(self) -> None:
+        self.chunks = ChunkIndex(self.database)
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
         self.receipts.prune()
 

@@ -1,0 +1,72 @@
+"""The door through which chunks get into the index and out of it; `search.py` is the one that looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from owngpt.retrieval.postings import Postings
+from owngpt.retrieval.terms import ANALYSIS, terms
+from owngpt.store.chunks import Attributes, ChunkOwner, Chunks, Segment
+from owngpt.store.db import Database, Transaction
+from owngpt.types import Chunk
+
+SEGMENT_CHUNKS = 4096
+
+Vectors = Sequence[Sequence[float]]
+
+
+class ChunkIndex:
+    """All that can be searched, of all projects; one per database. Safe to use from any thread.
+
+    A change takes the caller's transaction, so that it happens together with the row that says that a file is ready,
+    and every search that begins after the commit sees it, in every process.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._chunks = Chunks(db)
+
+    def add(
+        self, transaction: Transaction, owner: ChunkOwner, chunks: Sequence[Chunk], vectors: Vectors | None
+    ) -> None:
+        """Index a file, or index it anew. `vectors` are one per chunk, of unit length; None: it is found by its words.
+
+        Takes about a millisecond per chunk.
+        """
+        assert vectors is None or len(vectors) == len(chunks), f"{len(chunks)} chunks have other vectors"
+        self._chunks.delete(transaction, owner.vector_store_id, owner.file_id)
+        self._chunks.insert(transaction, owner, chunks, list(_segments(chunks, vectors)))
+
+    def remove(self, transaction: Transaction, vector_store_id: str, file_id: str | None = None) -> None:
+        """Forget a file of a store, or (None) the whole store. Removing what is not there changes nothing."""
+        self._chunks.delete(transaction, vector_store_id, file_id)
+
+    def set_attributes(
+        self,
+        transaction: Transaction,
+        vector_store_id: str,
+        file_id: str,
+        attributes: Attributes,
+        readers: frozenset[str],
+    ) -> None:
+        """From now on the file's chunks have these; nothing happens where it is not indexed (yet)."""
+        self._chunks.update(transaction, vector_store_id, file_id, attributes, readers)
+
+    def list(self, vector_store_id: str, file_id: str) -> list[Chunk]:
+        """The chunks of a file, in the order of the document."""
+        return self._chunks.list(vector_store_id, file_id)
+
+
+def embedding_text(chunk: Chunk) -> str:
+    """What stands for a chunk in both kinds of search: the titles above it, and its text."""
+    return "\n".join([*chunk.headings, chunk.text])
+
+
+def _segments(chunks: Sequence[Chunk], vectors: Vectors | None) -> Iterator[Segment]:
+    for base in range(0, len(chunks), SEGMENT_CHUNKS):
+        some = chunks[base : base + SEGMENT_CHUNKS]
+        postings = Postings.of([terms(embedding_text(chunk)) for chunk in some])
+        matrix = np.array(vectors[base : base + SEGMENT_CHUNKS] if vectors else [], "<f2")
+        dimensions = matrix.shape[1] if matrix.ndim == 2 else 0
+        yield Segment(base, len(some), ANALYSIS, postings.to_bytes(), dimensions, matrix.tobytes())
