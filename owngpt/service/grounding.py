@@ -1,0 +1,55 @@
+"""Answers from given passages: every quote is verbatim, every citation names its place, or there is no answer.
+
+`ground` is to passages what `generate` is to a prompt; Chat Completions (`documents`) and Responses (`file_search`)
+call it. It never looks for passages: what it is given is what the caller may read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from owngpt.errors import InvalidRequest
+from owngpt.service.app import App, Caller
+from owngpt.service.chat import ChatPrompt
+from owngpt.service.extracting import extracted
+from owngpt.service.generate import GenerationRequest
+from owngpt.service.grounded import (
+    GroundedEvent,
+    GroundedGeneration,
+    GroundedVerdict,
+    GroundingOptions,
+    SentenceSupport,
+)
+from owngpt.service.quoting import quoted
+from owngpt.types import Passage
+
+__all__ = [
+    "GroundedEvent",
+    "GroundedGeneration",
+    "GroundedVerdict",
+    "GroundingOptions",
+    "SentenceSupport",
+    "ground",
+]
+
+
+@asynccontextmanager
+async def ground(
+    app: App,
+    caller: Caller,
+    request: GenerationRequest,
+    passages: Sequence[Passage],
+    options: GroundingOptions,
+) -> AsyncIterator[GroundedGeneration]:
+    """One grounded answer: events of a chat whose text is clean of internal marks, citations as they are complete, and
+    at the end one `GroundedVerdict`. The request's prompt is a `ChatPrompt`; one choice only.
+
+    Entering admits it, leaving aborts and settles it, as with `generate`, whose errors it raises as well.
+    """
+    assert isinstance(request.prompt, ChatPrompt), "only chats can be grounded"
+    if request.sampling.n != 1:
+        raise InvalidRequest(f"'n' is {request.sampling.n}; an answer from documents has one choice", param="n")
+    answer = extracted if options.mode == "extract" else quoted
+    async with answer(app, caller, request, passages, options) as generation:
+        yield generation
