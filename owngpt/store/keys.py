@@ -1,4 +1,4 @@
-"""API keys: made, shown once, kept as hashes, found again, revoked.
+"""API keys: made, shown once, kept as hashes, found again with all that they open, revoked.
 
 A key is `sk-own-` and 43 random characters (256 bits), so its SHA-256 cannot be searched for; the slow hashes that
 passwords need would only cost time on each request.
@@ -11,24 +11,34 @@ import hmac
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from owngpt.errors import ConfigError, NotFound
+from owngpt.errors import ConfigError, Conflict, NotFound
 from owngpt.store.cache import TimedCache
-from owngpt.store.db import Database, Row
-from owngpt.store.projects import DEFAULT, Projects, check_name
+from owngpt.store.db import Database, Row, Transaction, Value
+from owngpt.store.grants import Grant, grant_of
+from owngpt.store.names import check_name
+from owngpt.store.projects import DEFAULT, Projects
+from owngpt.store.reading import Read, is_there
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "sk-own-"
+ADMIN_PREFIX = "sk-own-admin-"
 GUESSABLE_LENGTH = 16
-SCOPES = ("api", "admin")  # api: the routes under /v1; admin: also what concerns all projects
-_COLUMNS = """
-    SELECT keys.*, projects.name AS project_name, projects.organization_id
-    FROM keys JOIN projects ON projects.id = keys.project_id
+SCOPES = ("api", "admin")  # of a key that may do everything: see `scopes.py`
+JOINED = """
+    keys JOIN projects ON projects.id = keys.project_id
+    JOIN organizations ON organizations.id = projects.organization_id
 """
+COLUMNS = """
+    keys.*, projects.name AS project_name, projects.organization_id, projects.archived_at, projects.retention,
+    projects.model_mode, projects.model_ids, projects.disabled_tools, organizations.retention AS organization_retention
+"""
+_SELECT = f"SELECT {COLUMNS} FROM {JOINED}"
+_IS_ADMIN = "keys.scopes LIKE '%admin%'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +52,23 @@ class Key:
     organization_id: str
     prefix: str  # the first characters of the secret, to recognize it by
     last4: str
-    scopes: tuple[str, ...]
+    scopes: tuple[str, ...]  # as it was made: names of `scopes.py`
     created_at: int
     last_used_at: int | None
     revoked_at: int | None
+    owner_id: str | None  # a user or service account; None: the project itself
+    expires_at: int | None
+    archived_at: int | None  # of its project
+    grant: Grant  # what it opens, as of when it was read
 
     @property
     def is_admin(self) -> bool:
         return "admin" in self.scopes
+
+    @property
+    def redacted(self) -> str:
+        """Enough to recognize it by, too little to use it."""
+        return f"{self.prefix}***{self.last4}"
 
 
 class NewKey(NamedTuple):
@@ -73,10 +92,19 @@ class Keys:
         self._projects = Projects(db)
         self._cache: TimedCache[str, Key] = TimedCache(cache_seconds, max_size=4096, clock=clock)
 
-    def create(self, name: str = "", *, project: str = DEFAULT, scopes: tuple[str, ...] = ("api",)) -> NewKey:
+    def create(
+        self,
+        name: str = "",
+        *,
+        project: str = DEFAULT,
+        scopes: tuple[str, ...] = ("api",),
+        owner_id: str | None = None,
+        expires_at: int | None = None,
+    ) -> NewKey:
         """A new key for a project, which is made if there is none of that name. Raises `InvalidRequest`."""
-        secret = PREFIX + secrets.token_urlsafe(32)
-        return NewKey(secret, self._insert(secret, name or "key", project, scopes))
+        owner = self._projects.ensure(project)
+        with self._db.write() as transaction:
+            return create_key(transaction, owner.id, name or "key", scopes, owner_id, expires_at)
 
     def ensure_admin(self, secret: str | None) -> str | None:
         """Make sure that somebody can get in.
@@ -90,7 +118,9 @@ class Keys:
         _check_secret(secret)
         known = self._read(_hash(secret))
         if known is None:
-            self._insert(secret, "OWNGPT_API_KEY", DEFAULT, SCOPES)
+            project = self._projects.ensure()
+            with self._db.write() as transaction:
+                _insert(transaction, secret, project.id, "OWNGPT_API_KEY", SCOPES)
         elif known.revoked_at is not None:
             raise ConfigError(f"OWNGPT_API_KEY is key {known.id}, which was revoked; set another one")
         elif not known.is_admin:
@@ -99,7 +129,8 @@ class Keys:
 
     def list(self) -> list[Key]:
         """All keys, also revoked ones, oldest first."""
-        return [_key(row) for row in self._db.read(f"{_COLUMNS} ORDER BY keys.created_at, keys.id")]
+        rows = self._db.read(f"{_SELECT} ORDER BY keys.created_at, keys.id")
+        return [key_of(self._db.read, row) for row in rows]
 
     def find(self, secret: str) -> Key | None:
         """The key with this secret, also a revoked one. Reads the database when the cache does not know."""
@@ -110,17 +141,23 @@ class Keys:
         """What the cache knows; never waits for the disk."""
         return self._cache.get(_hash(secret))
 
+    def by_id(self, key_id: str) -> Key | None:
+        """The key with this id, also a revoked one: for work that goes on after its request."""
+        return find_key(self._db.read, "keys.id = ?", (key_id,))
+
+    def forget(self) -> None:
+        """Rights have changed: read every key anew."""
+        self._cache.clear()
+
     def revoke(self, key_id: str) -> Key:
         """From now on the key opens nothing. Revoking twice changes nothing. Raises `NotFound`."""
         with self._db.write() as transaction:
-            transaction.execute(
-                "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (int(time.time()), key_id)
-            )
-            rows = transaction.execute(f"{_COLUMNS} WHERE keys.id = ?", (key_id,))
-        self._cache.clear()
-        if not rows:
+            revoke_keys(transaction, "id = ?", (key_id,))
+            key = find_key(transaction.execute, "keys.id = ?", (key_id,))
+        self.forget()
+        if key is None:
             raise NotFound(f"no API key has the id {key_id!r}; `owngpt keys list` shows them", param="id")
-        return _key(rows[0])
+        return key
 
     def touch(self, key_id: str) -> None:
         """Note that the key was used now."""
@@ -128,45 +165,57 @@ class Keys:
             transaction.execute("UPDATE keys SET last_used_at = ? WHERE id = ?", (int(time.time()), key_id))
 
     def _read(self, hash_: str) -> Key | None:
-        rows = self._db.read(f"{_COLUMNS} WHERE keys.hash = ?", (hash_,))
-        return _key(rows[0]) if rows and hmac.compare_digest(rows[0]["hash"], hash_) else None
-
-    def _insert(self, secret: str, name: str, project: str, scopes: tuple[str, ...]) -> Key:
-        owner = self._projects.ensure(project)
-        assert set(scopes) <= set(SCOPES), f"unknown scopes {scopes}"
-        key_id = f"key_{secrets.token_hex(12)}"
-        shown = PREFIX if secret.startswith(PREFIX) else ""
-        with self._db.write() as transaction:
-            transaction.execute(
-                "INSERT INTO keys (id, project_id, name, hash, prefix, last4, scopes, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    key_id,
-                    owner.id,
-                    check_name(name),
-                    _hash(secret),
-                    shown + secret[len(shown) : len(shown) + 3] if len(secret) >= GUESSABLE_LENGTH else "",
-                    secret[-4:] if len(secret) >= GUESSABLE_LENGTH else "",
-                    " ".join(scopes),
-                    int(time.time()),
-                ),
-            )
-            return _key(transaction.execute(f"{_COLUMNS} WHERE keys.id = ?", (key_id,))[0])
+        rows = self._db.read(f"{_SELECT} WHERE keys.hash = ?", (hash_,))
+        is_right = bool(rows) and hmac.compare_digest(rows[0]["hash"], hash_)
+        return key_of(self._db.read, rows[0]) if is_right else None
 
 
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def create_key(
+    transaction: Transaction,
+    project_id: str,
+    name: str,
+    scopes: Sequence[str],
+    owner_id: str | None = None,
+    expires_at: int | None = None,
+) -> NewKey:
+    """A new key. `scopes` are checked names of `scopes.py`. Raises `InvalidRequest` for a name that cannot be."""
+    prefix = ADMIN_PREFIX if tuple(scopes) == ("admin",) else PREFIX
+    secret = prefix + secrets.token_urlsafe(32)
+    return NewKey(secret, _insert(transaction, secret, project_id, name, scopes, owner_id, expires_at))
 
 
-def _check_secret(secret: str) -> None:
-    """A key travels in a header: visible ASCII only."""
-    if not secret or not all("!" <= character <= "~" for character in secret):
-        raise ConfigError("OWNGPT_API_KEY must be visible ASCII characters without spaces")
-    if len(secret) < GUESSABLE_LENGTH:
-        logger.warning("OWNGPT_API_KEY has %d characters and can be guessed; use a long random one", len(secret))
+def find_key(read: Read, where: str, parameters: Sequence[Value]) -> Key | None:
+    """The first key for which our own SQL `where` holds."""
+    rows = read(f"{_SELECT} WHERE {where}", parameters)
+    return key_of(read, rows[0]) if rows else None
 
 
-def _key(row: Row) -> Key:
+def revoke_keys(transaction: Transaction, where: str, parameters: Sequence[Value]) -> None:
+    """From now on these keys open nothing. Clear the cache of `Keys` after the commit."""
+    transaction.execute(
+        f"UPDATE keys SET revoked_at = ? WHERE {where} AND revoked_at IS NULL", (int(time.time()), *parameters)
+    )
+
+
+def expire_key(transaction: Transaction, key: Key, at: int) -> None:
+    """End the key at that time (Unix seconds), unless it ends before."""
+    until = at if key.expires_at is None else min(at, key.expires_at)
+    transaction.execute("UPDATE keys SET expires_at = ? WHERE id = ?", (until, key.id))
+
+
+def check_somebody_is_left(transaction: Transaction, organization_id: str) -> None:
+    """Raise `Conflict` (undoing the transaction) if no admin key works any more: nobody could make another one."""
+    works = "keys.revoked_at IS NULL AND projects.archived_at IS NULL AND keys.expires_at IS NULL"
+    sql = f"SELECT 1 AS one FROM {JOINED} WHERE projects.organization_id = ? AND {_IS_ADMIN} AND {works} LIMIT 1"
+    if not is_there(transaction.execute, sql, (organization_id,)):
+        raise Conflict(
+            "this would end the last admin key that does not expire, and nobody could manage the organization any "
+            "more; make another one first"
+        )
+
+
+def key_of(read: Read, row: Row) -> Key:
+    """From a row of `COLUMNS`."""
     return Key(
         id=row["id"],
         name=row["name"],
@@ -179,4 +228,52 @@ def _key(row: Row) -> Key:
         created_at=row["created_at"],
         last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],
+        owner_id=row["owner_id"],
+        expires_at=row["expires_at"],
+        archived_at=row["archived_at"],
+        grant=grant_of(read, row),
     )
+
+
+def _insert(
+    transaction: Transaction,
+    secret: str,
+    project_id: str,
+    name: str,
+    scopes: Sequence[str],
+    owner_id: str | None = None,
+    expires_at: int | None = None,
+) -> Key:
+    key_id, is_long = f"key_{secrets.token_hex(12)}", len(secret) >= GUESSABLE_LENGTH
+    shown = next((prefix for prefix in (ADMIN_PREFIX, PREFIX) if secret.startswith(prefix)), "")
+    transaction.execute(
+        "INSERT INTO keys (id, project_id, name, hash, prefix, last4, scopes, created_at, owner_id, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            key_id,
+            project_id,
+            check_name(name),
+            _hash(secret),
+            shown + secret[len(shown) : len(shown) + 3] if is_long else "",
+            secret[-4:] if is_long else "",
+            " ".join(scopes),
+            int(time.time()),
+            owner_id,
+            expires_at,
+        ),
+    )
+    key = find_key(transaction.execute, "keys.id = ?", (key_id,))
+    assert key is not None, "a key was inserted and is not there"
+    return key
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _check_secret(secret: str) -> None:
+    """A key travels in a header: visible ASCII only."""
+    if not secret or not all("!" <= character <= "~" for character in secret):
+        raise ConfigError("OWNGPT_API_KEY must be visible ASCII characters without spaces")
+    if len(secret) < GUESSABLE_LENGTH:
+        logger.warning("OWNGPT_API_KEY has %d characters and can be guessed; use a long random one", len(secret))

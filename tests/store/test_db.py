@@ -21,13 +21,13 @@ def count(db: SQLite) -> int:
 
 def add(db: SQLite, name: str) -> None:
     with db.write() as transaction:
-        transaction.execute("INSERT INTO organizations VALUES (?, ?, 0)", (name, name))
+        transaction.execute("INSERT INTO organizations (id, name, created_at) VALUES (?, ?, 0)", (name, name))
 
 
 def add_twice(db: SQLite, name: str) -> None:
     with db.write() as transaction:
         for _ in range(2):
-            transaction.execute("INSERT INTO organizations VALUES (?, ?, 0)", (name, name))
+            transaction.execute("INSERT INTO organizations (id, name, created_at) VALUES (?, ?, 0)", (name, name))
 
 
 def test_a_write_is_seen_by_the_next_read_and_by_the_next_start(db: SQLite, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_transaction_that_raises_leaves_nothing_behind(db: SQLite) -> None:
 
 def test_an_unfinished_write_is_not_read(db: SQLite) -> None:
     with db.write() as transaction:
-        transaction.execute("INSERT INTO organizations VALUES ('a', 'a', 0)")
+        transaction.execute("INSERT INTO organizations (id, name, created_at) VALUES ('a', 'a', 0)")
         assert count(db) == 0
     assert count(db) == 1
 
@@ -59,7 +59,9 @@ def test_reading_never_writes(db: SQLite) -> None:
 
 def test_foreign_keys_hold(db: SQLite) -> None:
     with pytest.raises(sqlite3.IntegrityError), db.write() as transaction:
-        transaction.execute("INSERT INTO projects VALUES ('p', 'no such organization', 'p', 0)")
+        transaction.execute(
+            "INSERT INTO projects (id, organization_id, name, created_at) VALUES ('p', 'no such organization', 'p', 0)"
+        )
 
 
 def test_acknowledged_writes_are_synced_to_disk(db: SQLite) -> None:
@@ -130,7 +132,7 @@ def test_another_process_looks_without_a_trace(db: SQLite, tmp_path: Path) -> No
     looking = ReadOnlySQLite(file)
     add(db, "a")
     with db.write() as transaction:
-        transaction.execute("INSERT INTO organizations VALUES ('b', 'b', 0)")
+        transaction.execute("INSERT INTO organizations (id, name, created_at) VALUES ('b', 'b', 0)")
         assert looking.read("SELECT name FROM organizations") == [{"name": "a"}]
     with looking.write() as transaction, pytest.raises(sqlite3.OperationalError, match="readonly"):
         transaction.execute("DELETE FROM organizations")
