@@ -42,7 +42,7 @@ class Segment:
 
     base: int  # the number of its first chunk in the document
     num_chunks: int
-    analysis: int  # the version of the rules that made `terms`
+    analysis: str  # the version of the rules that made `terms`
     terms: bytes
     dimensions: int = 0
     vectors: bytes = b""  # [num_chunks, dimensions] float16, little-endian; empty: none

@@ -38,7 +38,7 @@ CREATE TABLE index_segments (
     base INTEGER NOT NULL,
     num_chunks INTEGER NOT NULL,
     content TEXT NOT NULL,
-    analysis INTEGER NOT NULL,
+    analysis TEXT NOT NULL,
     terms BLOB NOT NULL,
     embedder TEXT NOT NULL,
     dimensions INTEGER NOT NULL,
