@@ -11,6 +11,12 @@ One frozen dataclass per component; built once in `Settings.load` and passed dow
     [projects.nightly]
     weight = 0.5
     service_tier = "flex"
+    requests_per_minute = 60
+    [prices]
+    file_search_call = 0.0025
+    [prices."gpt-5.2"]
+    input = 1.75
+    output = 14
     [server]
     port = 8000
     [engine]
@@ -27,6 +33,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -84,6 +91,28 @@ class ProjectConfig:
 
     weight: float = 1.0  # its share of the machine while others want theirs, compared with their weights
     service_tier: str = "default"  # of requests that name none: default, flex or priority
+    requests_per_minute: int | None = None  # of all models together, where the API has set nothing else; None: no limit
+    tokens_per_minute: int | None = None
+    requests_per_day: int | None = None
+    batch_tokens_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPrice:
+    """What a million tokens cost."""
+
+    input: Decimal = Decimal(0)
+    cached_input: Decimal = Decimal(0)  # as `input` where a file gives that one only
+    output: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What usage costs, in US dollars; what has no price is free."""
+
+    models: Mapping[str, ModelPrice] = field(default_factory=dict)  # by name or alias; an alias goes first
+    file_search_call: Decimal = Decimal(0)
+    vector_store_gb_day: Decimal = Decimal(0)  # a GB has 2**30 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +122,7 @@ class Settings:
     models: tuple[str, ...] = ()  # folders or ORG/NAME[@revision]; empty: the bundled ones
     aliases: Mapping[str, str] = field(default_factory=dict)  # name on the wire -> name of a loaded model
     projects: Mapping[str, ProjectConfig] = field(default_factory=dict)  # by name
+    prices: Prices = Prices()
     data_dir: Path = Path("~/.owngpt")
     database: str | None = field(default=None, repr=False)  # URL of PostgreSQL; None: a file in the data folder
     api_key: str | None = field(default=None, repr=False)  # an admin key; None: one is made on the very first start
@@ -210,12 +240,16 @@ def _weight(value: Any) -> float:
     return weight
 
 
+_RATES = ("requests_per_minute", "tokens_per_minute", "requests_per_day", "batch_tokens_per_day")
+
+
 def _projects(value: Any) -> dict[str, ProjectConfig]:
     if not isinstance(value, Mapping) or not all(isinstance(project, Mapping) for project in value.values()):
         raise ValueError("it must map names to tables: [projects.NAME]")
     convert: dict[str, Callable[[Any], Any]] = {
         "weight": _weight,
         "service_tier": _one_of("default", "flex", "priority"),
+        **dict.fromkeys(_RATES, lambda value: _whole(value, 0)),
     }
     for project in value.values():
         for name in project:
@@ -225,6 +259,38 @@ def _projects(value: Any) -> dict[str, ProjectConfig]:
         name: ProjectConfig(**{key: convert[key](given) for key, given in project.items()})
         for name, project in value.items()
     }
+
+
+def _price(value: Any) -> Decimal:
+    """The number as it is written: the shortest decimal of a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1_000_000:
+        raise ValueError(f"a price must be a number from 0 to 1000000, but one is {value!r}")
+    return Decimal(str(value))
+
+
+def _prices(value: Any) -> Prices:
+    if not isinstance(value, Mapping):
+        raise ValueError('it must be a table of prices: [prices."MODEL"] with input, cached_input and output')
+    models = {name: price for name, price in value.items() if isinstance(price, Mapping)}
+    others = {name: price for name, price in value.items() if name not in models}
+    _check_names(others, Prices, "models")
+    return Prices(
+        {name: _model_price(price) for name, price in models.items()},
+        **{name: _price(price) for name, price in others.items()},
+    )
+
+
+def _model_price(value: Mapping[str, Any]) -> ModelPrice:
+    _check_names(value, ModelPrice)
+    given = {name: _price(price) for name, price in value.items()}
+    return ModelPrice(**({"cached_input": given["input"]} if "input" in given else {}) | given)
+
+
+def _check_names(given: Mapping[str, Any], shape: type[Any], *hidden: str) -> None:
+    known = [f.name for f in fields(shape) if f.name not in hidden]
+    for name in given:
+        if name not in known:
+            raise ValueError(f"prices are {', '.join(known)}, but there is {name}")
 
 
 def _one_of(*choices: str, **synonyms: str) -> Callable[[Any], str]:
@@ -257,6 +323,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "database": _database,
     "aliases": _aliases,
     "projects": _projects,
+    "prices": _prices,
     "stream_slowdown": _factor,
     "device": _one_of("cpu", "cuda"),
     "dtype": _one_of("auto", "fp32", "bf16", "int8", "int4", float32="fp32", bfloat16="bf16"),
@@ -265,7 +332,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
 _SECRETS = ("api_key", "database")  # never shown
-_TABLES = ("aliases", "projects")  # their keys are the operator's, so only a file can hold them
+_TABLES = ("aliases", "projects", "prices")  # their keys are the operator's, so only a file can hold them
 _SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig}
 _PLACE: dict[str, str | None] = {f.name: None for f in fields(Settings) if f.name not in _SECTIONS} | {
     f.name: section for section, cls in _SECTIONS.items() for f in fields(cls)

@@ -13,7 +13,11 @@
     │   ├── PayloadTooLarge         413 invalid_request_error
     │   ├── HeadTooLarge            431 invalid_request_error
     │   ├── Overloaded              429 rate_limit_exceeded, with Retry-After
+    │   │   ├── RateLimitReached    429 rate_limit_exceeded: of the project's own limits, of its type
+    │   │   │   ├── RequestLimitReached     requests
+    │   │   │   └── TokenLimitReached       tokens
     │   │   └── ResourceUnavailable 429 resource_unavailable: not within the time that it has
+    │   ├── InsufficientQuota       429 insufficient_quota: the month's budget is spent
     │   ├── ServiceUnavailable      503 server_error: starting or draining
     │   └── EngineFailed            500 server_error: the engine could not finish this request
     └── SetupError                  what the operator's machine lacks: the command line prints it and exits 2
@@ -26,6 +30,7 @@ A message says what, the value, and what to do: "prompt has 5210 tokens; this mo
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 
@@ -129,13 +134,47 @@ class Overloaded(RequestError):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"retry-after": str(max(1, round(self.retry_after)))}
+        return {"retry-after": str(max(1, math.ceil(self.retry_after)))}
+
+
+class RateLimitReached(Overloaded):
+    """A limit of the caller's project. A `retry_after` of infinity: sent as it is, it never fits."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if math.isinf(self.retry_after):
+            return {"x-should-retry": "false"}
+        return {**super().headers, "retry-after-ms": str(math.ceil(self.retry_after * 1000))}
+
+
+class RequestLimitReached(RateLimitReached):
+    """Too many requests."""
+
+    type = "requests"
+
+
+class TokenLimitReached(RateLimitReached):
+    """Too many tokens."""
+
+    type = "tokens"
 
 
 class ResourceUnavailable(Overloaded):
     """There is no capacity for this request in time, or for work that only takes what is spare."""
 
     default_code = "resource_unavailable"
+
+
+class InsufficientQuota(RequestError):
+    """The budget is spent; trying again does not help."""
+
+    status = 429
+    type = "insufficient_quota"
+    default_code = "insufficient_quota"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"x-should-retry": "false"}
 
 
 class ServiceUnavailable(RequestError):

@@ -7,11 +7,15 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from owngpt.errors import InvalidRequest, Overloaded, RequestError, ResourceUnavailable, ServiceUnavailable
+from owngpt.service.accounts import Account, Accounts
 from owngpt.service.telemetry import Metrics, RequestRecord
 from owngpt.types import ANYONE, Claim, FinishReason, TokenEvent, Usage
+
+if TYPE_CHECKING:
+    from owngpt.service.app import Caller
 
 MAX_AT_ONCE = 8  # prompts of one request that run at the same time
 
@@ -24,17 +28,25 @@ class Room(NamedTuple):
 
 
 class Ticket:
-    """One admitted request: counts what it costs, and tells the metrics when it ends."""
+    """One admitted request: counts what it costs, and tells its project's account and the metrics when it ends."""
 
-    def __init__(self, operation: str, model: str, num_choices: int, at_once: int = 1) -> None:
+    def __init__(
+        self, operation: str, model: str, num_choices: int, at_once: int = 1, account: Account | None = None
+    ) -> None:
         self.at_once = at_once  # prompts that there is room for at the same time
         self._operation = operation
         self._model = model
         self._num_choices = num_choices  # of one prompt
+        self._account = account
         self._start = time.monotonic()
         self._first_token: float | None = None
         self.finish_reasons: list[FinishReason] = []  # of the choices that have ended
         self.usage = Usage()
+
+    def expect(self, prompt_tokens: int, completion_tokens: int = 0) -> None:
+        """What it will cost at most, as soon as that is known. Raises `TokenLimitReached`."""
+        if self._account is not None:
+            self._account.reservation.expect(prompt_tokens, completion_tokens)
 
     def count(self, event: TokenEvent) -> None:
         """Add an event's tokens. A prompt is counted once, however many choices it has."""
@@ -56,13 +68,26 @@ class Ticket:
             )
         if event.finish_reason is not None:
             self.finish_reasons.append(event.finish_reason)
+        self._note()
 
     def count_prompt(self, num_tokens: int) -> None:
         """Add tokens that are read and answered with something else than tokens: embeddings."""
         self.usage += Usage(prompt_tokens=num_tokens)
+        self._note()
 
-    def record(self, outcome: str | None = None) -> RequestRecord:
-        """What happened, as the metrics want it."""
+    def settle(self, outcome: str | None = None) -> RequestRecord:
+        """It has ended; -> what happened, as the metrics want it."""
+        record = self._record(outcome)
+        if self._account is not None:
+            self._account.settle(self.usage, record.outcome)
+        return record
+
+    def _note(self) -> None:
+        """From here on it counts, whatever happens to the process."""
+        if self._account is not None:
+            self._account.tally.count(self.usage)
+
+    def _record(self, outcome: str | None) -> RequestRecord:
         first = None if self._first_token is None else self._first_token - self._start
         seconds = time.monotonic() - self._start
         finish = self.finish_reasons[-1] if self.finish_reasons else FinishReason.STOP
@@ -76,8 +101,9 @@ class Limits:
     no more than so many there: nobody who fills the room keeps the others out. Spare tiers fill half of it at most.
     """
 
-    def __init__(self, capacity: int, metrics: Metrics, reserve: int = 0) -> None:
+    def __init__(self, capacity: int, metrics: Metrics, reserve: int = 0, accounts: Accounts | None = None) -> None:
         self._capacity, self._reserve = capacity, reserve
+        self.accounts = accounts  # None: nobody is metered
         self._metrics = metrics
         self._inside: dict[str, Counter[str]] = defaultdict(Counter)  # choices by model and tenant
         self._idle = asyncio.Event()
@@ -90,22 +116,42 @@ class Limits:
         most = max((inside.total() for inside in self._inside.values()), default=0)
         return Room(self._capacity, max(0, self._capacity - most))
 
+    async def refresh(self, caller: Caller) -> None:
+        """To be called before `admit`, which reads no database where this was just done."""
+        if self.accounts is not None:
+            await self.accounts.refresh(caller)
+
     @contextmanager
     def admit(
-        self, operation: str, model: str, num_choices: int = 1, num_prompts: int = 1, claim: Claim = ANYONE
+        self,
+        operation: str,
+        model: str,
+        num_choices: int = 1,
+        num_prompts: int = 1,
+        claim: Claim = ANYONE,
+        *,
+        caller: Caller | None = None,
+        named: str | None = None,
+        request_id: str = "",
     ) -> Iterator[Ticket]:
         """Take room for a request of `num_choices` for each prompt while the context is open.
+
+        The `caller`, who calls the model `named`, must have a budget and be within its rate limits; from here to the
+        end of the context the request is metered. Without one it is nobody's.
 
         Of several prompts only some run at once, so that is what takes room, until all have ended; the ticket says how
         many. So the engine, which has as much room, never refuses a later one.
         Raises `ServiceUnavailable` while draining, `Overloaded` when there is no room, `ResourceUnavailable` when there
-        is none to spare, and `InvalidRequest` when there never will be. Leaving tells the metrics how it ended:
-        finished, rejected, failed, or aborted.
+        is none to spare, and `InvalidRequest` when there never will be; `InsufficientQuota` and `RateLimitReached`.
+        Leaving tells account and metrics how it ended: finished, rejected, failed, or aborted.
         """
         limit = max(1, self._capacity // 2) if claim.tier.is_spare else self._capacity
         at_once = max(1, min(num_prompts, MAX_AT_ONCE, limit // num_choices))
         self._check(num_choices * at_once, model, claim, limit)
-        ticket = Ticket(operation, model, num_choices, at_once)
+        account = None
+        if caller is not None and self.accounts is not None:
+            account = self.accounts.open(caller, operation, model, named, claim.tier, request_id)
+        ticket = Ticket(operation, model, num_choices, at_once, account)
         self._metrics.request_started(operation, model)
         self._take(num_choices * at_once, model, claim.tenant)
         outcome: str | None = None
@@ -122,7 +168,7 @@ class Limits:
             raise
         finally:
             self._take(-num_choices * at_once, model, claim.tenant)
-            self._metrics.request_finished(ticket.record(outcome))
+            self._metrics.request_finished(ticket.settle(outcome))
 
     async def drain(self) -> None:
         """Admit nothing more; return when everything that was admitted has ended."""
