@@ -49,6 +49,7 @@ class ServerConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     max_body_bytes: int = 8 * MIB
+    max_file_bytes: int = 512 * MIB  # of an uploaded file
     drain_seconds: float = 30.0  # how long SIGTERM waits for running streams
     cors_origins: tuple[str, ...] = ()
 
@@ -320,6 +321,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "kv_memory": parse_bytes,
     "kv_cache_size": parse_bytes,
     "max_body_bytes": parse_bytes,
+    "max_file_bytes": parse_bytes,
     "database": _database,
     "aliases": _aliases,
     "projects": _projects,

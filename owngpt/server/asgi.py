@@ -16,7 +16,9 @@ from owngpt.server.middleware import (
     CrossOriginMiddleware,
     DrainMiddleware,
     HeadersMiddleware,
+    body_limits,
 )
+from owngpt.server.routes import files, uploads
 from owngpt.server.routes.chat_completions import create_chat_completion
 from owngpt.server.routes.completions import create_completion
 from owngpt.server.routes.embeddings import create_embedding
@@ -35,6 +37,8 @@ ROUTES = (
     Route("/health", health, methods=["GET"]),
     Route("/ready", ready, methods=["GET"]),
     Route("/metrics", metrics, methods=["GET"]),
+    *files.ROUTES,
+    *uploads.ROUTES,
 )
 
 
@@ -57,7 +61,7 @@ def _layers(app: App) -> list[Middleware]:
         Middleware(ErrorMiddleware),
         Middleware(DrainMiddleware, is_draining=lambda: app.limits.is_draining, is_exempt=is_public),
         Middleware(AuthMiddleware, keys=app.keys),
-        Middleware(BodyLimitMiddleware, max_bytes=app.settings.server.max_body_bytes),
+        Middleware(BodyLimitMiddleware, limit=body_limits(app.settings.server)),
     ]
     if app.settings.server.cors_origins:
         layers.insert(1, Middleware(CrossOriginMiddleware, origins=app.settings.server.cors_origins))

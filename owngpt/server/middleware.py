@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +13,14 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from owngpt.config import ServerConfig
 from owngpt.errors import PayloadTooLarge, PermissionDenied, ServiceUnavailable
 from owngpt.server.errors import error_response
 from owngpt.service.app import Caller
 
 API_VERSION = b"2020-10-01"
+FORM_BYTES = 1024**2  # what a form may have beside its file
+_FILE_ROUTES = re.compile(r"/v1/files|/v1/uploads/[^/]+/parts")
 EXPOSED_HEADERS = (
     "openai-organization",
     "openai-processing-ms",
@@ -104,19 +108,30 @@ class DrainMiddleware:
             await self.app(scope, receive, send)
 
 
-class BodyLimitMiddleware:
-    """Answers 413 to a body over `max_bytes`: from its Content-Length, or as soon as its chunks are over."""
+def body_limits(config: ServerConfig) -> Callable[[Scope], int]:
+    """How many bytes the body of a request may have: those that carry a file are the exception."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def limit(scope: Scope) -> int:
+        has_file = scope["method"] == "POST" and _FILE_ROUTES.fullmatch(scope["path"])
+        return config.max_file_bytes + FORM_BYTES if has_file else config.max_body_bytes
+
+    return limit
+
+
+class BodyLimitMiddleware:
+    """Answers 413 to a body over its `limit`: from its Content-Length, or as soon as its chunks are over."""
+
+    def __init__(self, app: ASGIApp, limit: Callable[[Scope], int]) -> None:
         self.app = app
-        self._max_bytes = max_bytes
+        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = _LimitedBody(receive, send, self._max_bytes)
-        if declared_length(scope) > self._max_bytes:
+        max_bytes = self._limit(scope)
+        body = _LimitedBody(receive, send, max_bytes)
+        if declared_length(scope) > max_bytes:
             body.refuse()
             await error_response(body.error)(scope, receive, body.send)
             return

@@ -12,9 +12,12 @@ from owngpt.service.models import Models
 from owngpt.service.recording import ReceiptWriter
 from owngpt.service.telemetry import Metrics, NoMetrics, NoTracer, Tracer
 from owngpt.service.workers import Workers
+from owngpt.store.blobs import Blobs
 from owngpt.store.db import Database
+from owngpt.store.files import Files
 from owngpt.store.keys import Keys
 from owngpt.store.receipts import Receipts
+from owngpt.store.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,14 @@ class App:
     tracer: Tracer = field(default_factory=NoTracer)
     workers: Workers = field(default_factory=Workers)
     receipts: ReceiptWriter = field(init=False)
+    files: Files = field(init=False)
+    uploads: Uploads = field(init=False)
     chunks: ChunkIndex = field(init=False)
 
     def __post_init__(self) -> None:
+        self.files = Files(self.database, Blobs(self.settings.data_dir / "files"))
+        self.files.blobs.collect(self.database)
+        self.uploads = Uploads(self.database, self.files)
         self.chunks = ChunkIndex(self.database)
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
         self.receipts.prune()

@@ -84,7 +84,7 @@ async def test_draining_has_an_end() -> None:
 async def test_a_body_far_over_the_limit_gets_its_answer(is_chunked: bool) -> None:
     """A server that just hangs up would reset the connection, and the client would see that instead of the 413."""
     slow = Slow()
-    slow.app = BodyLimitMiddleware(slow.app, 1_000_000)
+    slow.app = BodyLimitMiddleware(slow.app, lambda scope: 1_000_000)
     serving, url = await start(slow, drain_seconds=1)
 
     async def chunks() -> AsyncIterator[bytes]:

@@ -111,7 +111,7 @@ async def test_a_draining_server_asks_to_come_back() -> None:
 
 @pytest.mark.anyio
 async def test_a_body_up_to_the_limit_passes() -> None:
-    client = client_of(BodyLimitMiddleware(ROUTES, 1000))
+    client = client_of(BodyLimitMiddleware(ROUTES, lambda scope: 1000))
     assert (await client.post("/echo", content=b"x" * 1000)).text == "1000"
     assert (await client.post("/echo", content=chunks(10, 100))).text == "1000"
     assert (await client.get("/echo")).text == "0"
@@ -120,13 +120,14 @@ async def test_a_body_up_to_the_limit_passes() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", ["/echo", "/blind", "/nowhere"])
 async def test_a_declared_length_over_the_limit_is_refused_unread(path: str) -> None:
-    response = await client_of(BodyLimitMiddleware(ROUTES, 1000)).post(path, content=b"x" * 1001)
+    response = await client_of(BodyLimitMiddleware(ROUTES, lambda scope: 1000)).post(path, content=b"x" * 1001)
     assert_too_large(response)
 
 
 @pytest.mark.anyio
 async def test_chunks_over_the_limit_are_refused() -> None:
-    assert_too_large(await client_of(BodyLimitMiddleware(ROUTES, 1000)).post("/echo", content=chunks(11, 100)))
+    client = client_of(BodyLimitMiddleware(ROUTES, lambda scope: 1000))
+    assert_too_large(await client.post("/echo", content=chunks(11, 100)))
 
 
 def assert_too_large(response: httpx.Response) -> None:
@@ -155,7 +156,7 @@ async def test_an_endless_body_is_read_only_up_to_the_limit_before_the_answer() 
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/echo", "query_string": b"", "headers": []}
-    await BodyLimitMiddleware(ROUTES, 2_500_000)(scope, receive, send)
+    await BodyLimitMiddleware(ROUTES, lambda scope: 2_500_000)(scope, receive, send)
     assert received_before_answer == 3_000_000
     assert received < 100_000_000
     assert [message["type"] for message in sent] == ["http.response.start", *["http.response.body"] * 2]
