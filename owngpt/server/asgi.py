@@ -25,8 +25,10 @@ from owngpt.server.routes.embeddings import create_embedding
 from owngpt.server.routes.health import health, ready
 from owngpt.server.routes.metrics import metrics
 from owngpt.server.routes.models import list_models, retrieve_model
+from owngpt.server.scopes import guarded
 from owngpt.server.tracing import OpenTelemetryTracer, TraceContextMiddleware
 from owngpt.service.app import App
+from owngpt.service.organization.door import Door
 
 ROUTES = (
     Route("/v1/chat/completions", create_chat_completion, methods=["POST"]),
@@ -45,7 +47,7 @@ ROUTES = (
 def create_app(app: App) -> Starlette:
     """The application for an `App`, which the caller opens and closes."""
     server = Starlette(
-        routes=[*ROUTES, *console_routes()],
+        routes=[*guarded(ROUTES), *console_routes()],
         middleware=_layers(app),
         exception_handlers={HTTPException: on_http_exception},
     )
@@ -60,7 +62,7 @@ def _layers(app: App) -> list[Middleware]:
         Middleware(HeadersMiddleware, room=lambda: app.limits.room),
         Middleware(ErrorMiddleware),
         Middleware(DrainMiddleware, is_draining=lambda: app.limits.is_draining, is_exempt=is_public),
-        Middleware(AuthMiddleware, keys=app.keys),
+        Middleware(AuthMiddleware, door=Door(app.keys, app.database)),
         Middleware(BodyLimitMiddleware, limit=body_limits(app.settings.server)),
     ]
     if app.settings.server.cors_origins:

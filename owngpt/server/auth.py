@@ -11,11 +11,11 @@ from collections.abc import Callable
 from anyio import to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from owngpt.errors import AuthenticationFailed
+from owngpt.errors import AuthenticationFailed, RequestError
 from owngpt.server.console import PATHS as CONSOLE_PATHS
 from owngpt.server.errors import error_response
 from owngpt.service.app import Caller
-from owngpt.store.keys import PREFIX, Key, Keys
+from owngpt.service.organization.door import Door
 
 PUBLIC_PATHS = frozenset({"/health", "/ready", *CONSOLE_PATHS})
 INSIDE = "owngpt.caller"  # where a part of this server that calls another puts its `Caller`; no HTTP client can
@@ -25,9 +25,9 @@ TOUCH_SECONDS = 60.0  # how often at most a key's last use is written
 class AuthMiddleware:
     """Puts the `Caller` into `scope["state"]["caller"]`, or answers 401 in OpenAI's shape."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: ASGIApp, door: Door, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.app = app
-        self._keys = keys
+        self._door = door
         self._clock = clock
         self._touched: dict[str, float] = {}  # key id -> when its last use was written
 
@@ -40,31 +40,32 @@ class AuthMiddleware:
             await self.app(scope, receive, send)
             return
         try:
-            key = await self._authenticate(scope)
+            caller = await self._authenticate(scope)
         except AuthenticationFailed as error:
-            await _refuse(error, scope, receive, send)
+            await refuse(error, scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = _caller(key)
+        scope.setdefault("state", {})["caller"] = caller
         await self.app(scope, receive, send)
-        await self._note_use(key)
+        await self._note_use(caller)
 
-    async def _authenticate(self, scope: Scope) -> Key:
+    async def _authenticate(self, scope: Scope) -> Caller:
         secret = bearer_token(scope)
-        key = self._keys.peek(secret) or await to_thread.run_sync(self._keys.find, secret)
-        if key is None:
-            raise AuthenticationFailed(
-                f"Incorrect API key provided: {mask(secret)}. `owngpt keys list` shows the keys of this server."
-            )
-        if key.revoked_at is not None:
-            raise AuthenticationFailed(f"The API key {mask(secret)} has been revoked. Use another one.")
-        return key
+        if (known := self._door.peek(secret)) is not None:
+            return known
+        return await to_thread.run_sync(self._door.open, secret, address_of(scope))
 
-    async def _note_use(self, key: Key) -> None:
+    async def _note_use(self, caller: Caller) -> None:
         """Write the last use of a key; after the answer, so that nobody waits for the disk."""
         now = self._clock()
-        if now - self._touched.get(key.id, -TOUCH_SECONDS) >= TOUCH_SECONDS:
-            self._touched[key.id] = now
-            await to_thread.run_sync(self._keys.touch, key.id)
+        if now - self._touched.get(caller.key_id, -TOUCH_SECONDS) >= TOUCH_SECONDS:
+            self._touched[caller.key_id] = now
+            await to_thread.run_sync(self._door.touch, caller)
+
+
+def address_of(scope: Scope) -> str | None:
+    """The address that the client connects from, where it has one."""
+    client = scope.get("client")
+    return str(client[0]) if client else None
 
 
 def is_public(scope: Scope) -> bool:
@@ -87,21 +88,10 @@ def bearer_token(scope: Scope) -> str:
     return secret.strip()
 
 
-def mask(secret: str) -> str:
-    """Enough of a key to recognize it by, too little to use it."""
-    if len(secret) < 16:
-        return "***"
-    return f"{secret[: len(PREFIX)] if secret.startswith(PREFIX) else secret[:3]}***{secret[-4:]}"
-
-
-def _caller(key: Key) -> Caller:
-    return Caller(key.project_id, key.project_name, key.organization_id, key.id, key.is_admin)
-
-
-async def _refuse(error: AuthenticationFailed, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 401; a WebSocket whose server cannot answer so is closed before it opens (403)."""
+async def refuse(error: RequestError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the error; a WebSocket whose server cannot answer so is closed before it opens (403)."""
     if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
         await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": "invalid API key"})
+        await send({"type": "websocket.close", "code": 1008, "reason": error.code or "refused"})
     else:
         await error_response(error)(scope, receive, send)

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from owngpt.config import Settings
 from owngpt.errors import ServiceUnavailable
 from owngpt.retrieval.index import ChunkIndex
+from owngpt.service.accounts import Accounts
+from owngpt.service.budgets import Budgets
 from owngpt.service.limits import Limits
+from owngpt.service.metering import Meter
 from owngpt.service.models import Models
+from owngpt.service.rate_limits import RateLimits
 from owngpt.service.recording import ReceiptWriter
 from owngpt.service.telemetry import Metrics, NoMetrics, NoTracer, Tracer
 from owngpt.service.workers import Workers
@@ -16,7 +20,11 @@ from owngpt.store.blobs import Blobs
 from owngpt.store.db import Database
 from owngpt.store.files import Files
 from owngpt.store.keys import Keys
+from owngpt.store.project_settings import ModelRule
+from owngpt.store.rate_limits import ProjectRateLimits
 from owngpt.store.receipts import Receipts
+from owngpt.store.scopes import API
+from owngpt.store.spend import Spend
 from owngpt.store.uploads import Uploads
 
 
@@ -32,6 +40,9 @@ class Caller:
     user_id: str | None = None  # the user or service account that the key belongs to
     groups: frozenset[str] = frozenset()  # ids of the groups that this user is in
     keeps_nothing: bool = False  # zero retention: nothing of the content is ever written
+    scopes: frozenset[str] = API  # all that the key may do, by the names of `store/scopes.py`
+    models: ModelRule | None = None  # the models that the project may use; None: all
+    disabled_tools: frozenset[str] = frozenset()  # hosted tools that the project may not use
 
     @property
     def principals(self) -> frozenset[str]:
@@ -55,6 +66,9 @@ class App:
     receipts: ReceiptWriter = field(init=False)
     files: Files = field(init=False)
     uploads: Uploads = field(init=False)
+    meter: Meter = field(init=False)
+    rates: RateLimits = field(init=False)
+    budgets: Budgets = field(init=False)
     chunks: ChunkIndex = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +78,10 @@ class App:
         self.chunks = ChunkIndex(self.database)
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
         self.receipts.prune()
+        self.meter = Meter(self.database, self.settings.data_dir / "metering", self.settings.prices)
+        self.rates = RateLimits(ProjectRateLimits(self.database), self.settings.projects)
+        self.budgets = Budgets(Spend(self.database))
+        self.limits.accounts = Accounts(self.meter, self.rates, self.budgets)
 
     @property
     def models(self) -> Models:
@@ -95,4 +113,5 @@ class App:
         self.workers.close()
         self.tracer.close()
         self.receipts.close()
+        self.meter.close()
         self.database.close()

@@ -80,6 +80,7 @@ class GenerationRequest:
     caching: Caching = Caching()
     tier: Tier = Tier.DEFAULT
     patience: float | None = None  # seconds until the first token that its client waits; None: it has not said
+    named: str | None = None  # what its caller calls the model, and is billed for; None: by the model's own name
 
 
 class Generation:
@@ -123,13 +124,25 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
     (no room, a prompt that is refused or too long) and `EngineFailed` while its events are read.
     """
     model, prompt, n = request.model, request.prompt, request.sampling.n
+    app.models.check_permitted(model.name, caller.models)
     claim = claim_of(app.settings, caller, request.tier, request.patience)
+    await app.limits.refresh(caller)
     with (
-        app.limits.admit(prompt.operation, model.name, n, prompt.num_prompts, claim) as ticket,
+        app.limits.admit(
+            prompt.operation,
+            model.name,
+            n,
+            prompt.num_prompts,
+            claim,
+            caller=caller,
+            named=request.named,
+            request_id=request.request_id,
+        ) as ticket,
         trace(app.tracer, prompt.operation, model.name, ticket, request.sampling),
     ):
         prepared = await app.workers.run(prompt.cost, prompt.prepare, model, request.sampling)
         check_fits(prepared, model, prompt.param)
+        ticket.expect(*_expected(prepared))
         seeds = _seeds(request, len(prepared.prompts))
         recording = _recording(app, caller, request, prepared, seeds)
         async with _submit(caller, request, prepared, seeds, ticket.at_once, claim) as events:
@@ -148,6 +161,12 @@ def check_fits(prepared: Prepared, model: ServedModel, param: str) -> None:
             param=param,
             code="context_length_exceeded",
         )
+
+
+def _expected(prepared: Prepared) -> tuple[int, int]:
+    """Tokens of all prompts, and at most of their answers: only as many as were asked for, where that was said."""
+    sampling = prepared.sampling
+    return sum(map(len, prepared.prompts)), (sampling.max_tokens or 0) * sampling.n * len(prepared.prompts)
 
 
 def namespace(caller: Caller, key: str = "") -> str:
@@ -200,7 +219,7 @@ def _submit(
             replace(prepared.sampling, seed=seed),
             constraint=prepared.constraint,
             namespace=namespace(caller, request.caching.key),
-            is_durable=request.caching.is_durable,
+            is_durable=request.caching.is_durable and not caller.keeps_nothing,
             request_id=request.request_id,
             claim=next(claims),
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from owngpt.engine.client import EmbedderClient, EngineClient
 from owngpt.errors import ConfigError, InvalidRequest, ModelNotFound
 from owngpt.service.fingerprint import Fingerprint
+from owngpt.store.project_settings import ModelRule
 from owngpt.types import SamplingParams
 
 if TYPE_CHECKING:
@@ -78,6 +79,25 @@ class Models:
         if model is None:
             raise ModelNotFound(f"the model {name[:200]!r} does not exist; loaded: {self._loaded()}", param="model")
         return model
+
+    def permitted(self, rule: ModelRule | None) -> Models:
+        """Those that a project may use: the others do not exist for it."""
+        if rule is None:
+            return self
+        kept = [model for name, model in self._models.items() if rule.permits(self._names(name))]
+        names = {model.name for model in kept}
+        return Models(kept, {alias: name for alias, name in self._aliases.items() if name in names})
+
+    def check_permitted(self, name: str, rule: ModelRule | None) -> None:
+        """Raise `ModelNotFound` unless a project with this rule may use the model of that name."""
+        if rule is not None and not rule.permits(self._names(name)):
+            raise ModelNotFound(
+                f"the model {name[:200]!r} does not exist or this project may not use it", param="model"
+            )
+
+    def _names(self, name: str) -> set[str]:
+        """All names by which the model of that name goes."""
+        return {name, *(alias for alias, model in self._aliases.items() if model == name)}
 
     def generator(self, name: str | None) -> ServedModel:
         """The generative model to use. Raises `ModelNotFound`, and `InvalidRequest` for a model of another kind."""

@@ -12,8 +12,9 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from owngpt.server.auth import INSIDE, AuthMiddleware, mask
+from owngpt.server.auth import INSIDE, AuthMiddleware
 from owngpt.service.app import Caller
+from owngpt.service.organization.door import Door, mask
 from owngpt.store.db import SQLite
 from owngpt.store.keys import Keys
 
@@ -30,17 +31,22 @@ async def chat(socket: WebSocket) -> None:
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Iterator[Keys]:
+def db(tmp_path: Path) -> Iterator[SQLite]:
     db = SQLite(tmp_path / "owngpt.db")
-    yield Keys(db)
+    yield db
     db.close()
 
 
 @pytest.fixture
-def app(keys: Keys) -> AuthMiddleware:
+def keys(db: SQLite) -> Keys:
+    return Keys(db)
+
+
+@pytest.fixture
+def app(keys: Keys, db: SQLite) -> AuthMiddleware:
     paths = ("/", "/health", "/ready", "/js/main.js", "/v1/models", "/metrics")
     routes = [Route(path, whoami, methods=["GET", "POST"]) for path in paths]
-    return AuthMiddleware(Starlette(routes=[*routes, WebSocketRoute("/v1/realtime", chat)]), keys)
+    return AuthMiddleware(Starlette(routes=[*routes, WebSocketRoute("/v1/realtime", chat)]), Door(keys, db))
 
 
 @pytest.fixture
@@ -109,11 +115,11 @@ async def test_a_revoked_key_is_refused_at_once(client: httpx.AsyncClient, keys:
 
 
 @pytest.mark.anyio
-async def test_the_last_use_is_written_once_a_minute(keys: Keys) -> None:
+async def test_the_last_use_is_written_once_a_minute(keys: Keys, db: SQLite) -> None:
     now = [0.0]
-    app = AuthMiddleware(Starlette(routes=[Route("/v1/models", whoami)]), keys, clock=lambda: now[0])
+    app = AuthMiddleware(Starlette(routes=[Route("/v1/models", whoami)]), Door(keys, db), clock=lambda: now[0])
     writes: list[str] = []
-    keys.touch = writes.append  # type: ignore[method-assign]
+    keys.touch = writes.append  # type: ignore[method-assign, assignment]
     secret, key = keys.create()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://owngpt") as client:
         for now[0] in (0.0, 1.0, 59.0, 61.0):

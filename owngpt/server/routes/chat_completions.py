@@ -11,6 +11,7 @@ from owngpt.server.routes.reply import (
     app_of,
     caller_of,
     ignored_header,
+    models_of,
     patience,
     receipt_header,
     receipt_order,
@@ -53,7 +54,7 @@ class Answer:
     def __init__(self, request: Request, body: ChatCompletionRequest) -> None:
         self._app, self._caller = app_of(request), caller_of(request)
         self._has_usage = wants_usage(body)
-        model = self._app.models.generator(body.model)
+        model = models_of(request).generator(body.model)
         tier = tier_of_request(request, body.service_tier)
         self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint.id, tier)
         self._prompt: ChatPrompt = to_prompt(body)
@@ -67,6 +68,7 @@ class Answer:
             to_caching(body),
             tier=tier,
             patience=patience(request),
+            named=body.model,
         )
         self.headers = receipt_header(order)
 

@@ -11,6 +11,7 @@ from owngpt.server.routes.reply import (
     app_of,
     caller_of,
     ignored_header,
+    models_of,
     patience,
     receipt_header,
     receipt_order,
@@ -36,7 +37,7 @@ async def create_completion(request: Request) -> Response:
 def respond(request: Request, body: CompletionRequest) -> Response:
     """The response, whose work has not begun."""
     check_completion(body)
-    model = app_of(request).models.generator(body.model)
+    model = models_of(request).generator(body.model)
     check_tokens(body.prompt, model.tokenizer.vocab_size, "prompt")
     tier = tier_of_request(request, body.service_tier)
     identity = Identity.new("cmpl", body.model or model.name, model.fingerprint.id, tier)
@@ -50,6 +51,7 @@ def respond(request: Request, body: CompletionRequest) -> Response:
         order,
         tier=tier,
         patience=patience(request),
+        named=body.model,
     )
     answer = Answer(request, body, generation, identity)
     headers = receipt_header(order) | ignored_header(unknown_fields(body))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from owngpt.server.routes.reply import app_of, ignored_header, reply
+from owngpt.server.routes.reply import app_of, caller_of, ignored_header, models_of, reply, request_id
 from owngpt.server.schemas.base import unknown_fields
 from owngpt.server.schemas.completions import check_tokens
 from owngpt.server.schemas.embeddings import EmbeddingRequest, check_embedding, embeddings_answer
@@ -22,11 +22,19 @@ def respond(request: Request, body: EmbeddingRequest) -> Response:
     """The response, whose work has not begun."""
     check_embedding(body)
     app = app_of(request)
-    model = app.models.embedder(body.model)
+    model = models_of(request).embedder(body.model)
     check_tokens(body.input, model.tokenizer.vocab_size, "input")
 
     async def answer() -> bytes:
-        result = await embed(app, model, body.input, body.dimensions)
+        result = await embed(
+            app,
+            caller_of(request),
+            model,
+            body.input,
+            body.dimensions,
+            named=body.model,
+            request_id=request_id(request),
+        )
         size = len(result.vectors) * len(result.vectors[0])
         return await app.workers.run(size, embeddings_answer, body.model or model.name, result, body.encoding_format)
 

@@ -7,20 +7,20 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from owngpt.server.routes.reply import app_of
+from owngpt.server.routes.reply import models_of
 from owngpt.service.models import ServedEmbedder, ServedModel
 
 
 async def list_models(request: Request) -> Response:
     """All names."""
-    data = [_model(name, model) for name, model in app_of(request).models.listing()]
+    data = [_model(name, model) for name, model in models_of(request).listing()]
     return JSONResponse({"object": "list", "data": data})
 
 
 async def retrieve_model(request: Request) -> Response:
     """One of them; names may contain slashes."""
     name = request.path_params["model"]
-    return JSONResponse(_model(name, app_of(request).models.get(name)))
+    return JSONResponse(_model(name, models_of(request).get(name)))
 
 
 def _model(name: str, model: ServedModel | ServedEmbedder) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from owngpt.server.schemas.answer import Identity
 from owngpt.server.schemas.base import WireModel, header_value, parse, shown
 from owngpt.server.schemas.sampling import SamplingFields
 from owngpt.service.app import App, Caller
+from owngpt.service.callers import nothing_is_kept
+from owngpt.service.models import Models
 from owngpt.service.receipts import Order
 from owngpt.service.tiers import tier_of
 from owngpt.types import Tier
@@ -34,6 +36,11 @@ def caller_of(request: Request) -> Caller:
     caller = request.scope["state"]["caller"]
     assert isinstance(caller, Caller)
     return caller
+
+
+def models_of(request: Request) -> Models:
+    """The models that the caller's project may use; raises `ServiceUnavailable` while they load."""
+    return app_of(request).models.permitted(caller_of(request).models)
 
 
 def request_id(request: Request) -> str:
@@ -77,9 +84,13 @@ async def reply(request: Request, shape: type[M], respond: Callable[[Request, M]
 def receipt_order(request: Request, body: SamplingFields, identity: Identity) -> Order | None:
     """To keep a receipt of this answer, where the server's setting or the request wants one.
 
-    Raises `InvalidRequest` where the request wants one and the server keeps none.
+    Raises `InvalidRequest` where the request wants one and the server or the project keeps none.
     """
     policy = app_of(request).settings.store
+    if caller_of(request).keeps_nothing:
+        if body.store:
+            raise nothing_is_kept("store")
+        return None
     if policy == "never" and body.store:
         raise InvalidRequest(
             "Unsupported value for 'store': this server keeps nothing (its setting 'store' is 'never').",
