@@ -97,6 +97,7 @@ class Constraint:
 
     grammar: str
     param: str = "response_format"
+    max_states: int = 30_000  # of its lexer; our own grammars of long texts have more
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class ConstraintCompiler:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _compile(self, constraint: Constraint) -> llguidance.LLMatcher:
-        work = self._threads.submit(_compile, self._tokenizer, constraint.grammar)
+        work = self._threads.submit(_compile, self._tokenizer, constraint)
         try:
             matcher = await asyncio.wait_for(asyncio.wrap_future(work), self._seconds)
         except TimeoutError as error:
@@ -157,22 +157,23 @@ class TokenMasks:
             mask.put(request.thinking.start_id, True)
 
 
-def _compile(tokenizer: Tokenizer, grammar: str) -> llguidance.LLMatcher:
+def _compile(tokenizer: Tokenizer, constraint: Constraint) -> llguidance.LLMatcher:
     """A matcher, perhaps in error. The first mask is part of it: only then is an impossible grammar noticed."""
-    matcher = llguidance.LLMatcher(tokenizer.llg, grammar, log_level=0, limits=_limits())
+    limits = _limits(constraint.max_states)
+    matcher = llguidance.LLMatcher(tokenizer.llg, constraint.grammar, log_level=0, limits=limits)
     if not matcher.is_error():
         matcher.compute_bitmask()
     return matcher
 
 
-def _limits() -> llguidance.LLParserLimits:
+def _limits(max_states: int) -> llguidance.LLParserLimits:
     """What one grammar may cost: some tens of milliseconds per step, some tens of megabytes."""
     return llguidance.LLParserLimits(
         max_items_in_row=20_000,  # a schema with thousands of optional properties
         initial_lexer_fuel=2_000_000,
         step_lexer_fuel=200_000,
         step_max_items=50_000,
-        max_lexer_states=30_000,
+        max_lexer_states=max_states,
         max_grammar_size=200_000,
         verbose_errors=False,
     )

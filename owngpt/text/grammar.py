@@ -16,6 +16,7 @@ from llguidance import regex_to_lark
 from owngpt.errors import InvalidRequest
 from owngpt.text.family import Family
 from owngpt.text.harmony_rules import HarmonyRules
+from owngpt.text.quotes import Quotable, QuoteGrammar
 from owngpt.text.rules import Rules, problem_of
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, Tool
@@ -73,17 +74,22 @@ def tools_constraint(
     choice: ToolChoice = ToolChoice(),
     parallel_tool_calls: bool = True,
     tool_params: Sequence[str] | None = None,
+    quotable: Quotable | None = None,
 ) -> Constraint | None:
     """The one constraint of a request; None when any text will do.
 
     With `auto`, free text stays free until the family's mark of a call; with a response format, the answer is either a
-    call or conforms. `tool_params` are the wire paths of the tools' schemas. Raises `InvalidRequest` with a path.
+    call or conforms. `tool_params` are the wire paths of the tools' schemas. With something `quotable`, free text has
+    quotation marks around quotes of it only. Raises `InvalidRequest` with a path.
     """
     params = tool_params or [f"tools[{i}].function.parameters" for i in range(len(tools))]
     rules = HarmonyRules(tokenizer, family) if family.is_harmony else Rules(tokenizer, family)
+    if quotable is not None:
+        rules.quotes = QuoteGrammar(quotable, tokenizer, family.marks)
     answer = _answer(rules, response_format)
     is_called = choice.mode != "none" and len(tools) > 0
     if not is_called:
+        answer = answer or (rules.quoted() if quotable else "")
         return rules.constraint(answer, response_format.param) if answer else None
     offered = [(t, p) for t, p in zip(tools, params, strict=True) if choice.names is None or t.name in choice.names]
     if not offered:
@@ -91,7 +97,7 @@ def tools_constraint(
     for tool, param in offered:
         rules.add_tool(tool, param)
     is_free = choice.mode == "auto" and not answer and parallel_tool_calls and choice.names is None
-    if is_free and not any(tool.is_strict or tool.grammar for tool, _ in offered):
+    if is_free and not quotable and not any(tool.is_strict or tool.grammar for tool, _ in offered):
         return None
     is_single = not parallel_tool_calls or (choice.names is not None and len(choice.names) == 1)
     calls = rules.calls(is_single)

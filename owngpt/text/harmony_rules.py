@@ -40,10 +40,19 @@ class HarmonyRules(Rules):
         """See `Rules`."""
         return calls
 
+    def quoted(self) -> str:
+        """See `Rules`."""
+        return f"(talk | lead)* {self._spoken()}"
+
     def text_or(self, calls: str) -> str:
         """An answer or a call, and before it also words to the user."""
-        self.rule("talk", self._message("commentary"))
-        return f'(talk | lead)* ({self.mark(CHANNEL)} "final" {self.mark(MESSAGE)} TEXT? | {calls})'
+        return f"(talk | lead)* ({self._spoken()} | {calls})"
+
+    def _spoken(self) -> str:
+        """The answer; what is said before it stands under the same rule."""
+        body = f"({self._prose(self.quotes)})" if self.quotes else "TEXT?"
+        self.rule("talk", self._message("commentary", body))
+        return f'{self.mark(CHANNEL)} "final" {self.mark(MESSAGE)} {body}'
 
     def lead(self) -> str:
         """Thoughts."""
@@ -58,7 +67,7 @@ class HarmonyRules(Rules):
     def _json_type(self) -> str:
         return f'(" " {self.mark(CONSTRAIN)}? "json")'
 
-    def _message(self, channel: str) -> str:
-        """A message of any text, and the beginning of the next one."""
+    def _message(self, channel: str, body: str = "TEXT?") -> str:
+        """A message, and the beginning of the next one."""
         begin, message, end, again = map(self.mark, (CHANNEL, MESSAGE, END, START))
-        return f'{begin} "{channel}" {message} TEXT? {end} {again} "assistant"'
+        return f'{begin} "{channel}" {message} {body} {end} {again} "assistant"'

@@ -17,6 +17,7 @@ from llguidance import LLMatcher, LLParserLimits
 
 from owngpt.errors import InvalidRequest
 from owngpt.text.family import Family, ToolFormat
+from owngpt.text.quotes import MAX_STATES, QuoteGrammar
 from owngpt.text.schema import Place, enforceable, moved, subschemas
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, Tool
@@ -48,6 +49,7 @@ class Rules:
     inputs: list[str] = field(default_factory=list)  # rules of calls whose input follows as plain text
     parts: list[dict[str, str]] = field(default_factory=list)  # grammars of custom tools
     is_mixed: bool = False  # calls and answers begin alike, so both must be schemas for the lexer to keep both in mind
+    quotes: QuoteGrammar | None = None  # free text has no quotation marks but around these
 
     @property
     def format(self) -> ToolFormat:
@@ -118,6 +120,11 @@ class Rules:
         """Nothing but calls."""
         return f"{self.mark(self.format.open_mark)} {calls}"
 
+    def quoted(self) -> str:
+        """Free text and quotes, and no call."""
+        assert self.quotes is not None
+        return self._prose(self.quotes)
+
     def text_or(self, calls: str) -> str:
         """Free text that may turn into calls; the mark begins one, also where it is spelled in other tokens."""
         spelling = self.format
@@ -125,11 +132,34 @@ class Rules:
         is_token = self.family.mark_id(mark) is not None
         spelled = re.escape(mark).replace("/", r"\/")
         if not spelling.open_mark:
-            self.rules.append(f"TEXT: /(?s:.*)/ & ~/\\s*(\\{{|{spelled})(?s:.*)/")
-            return f"TEXT | {self.mark(mark)}? {calls}" if is_token else f"TEXT | {calls}"
-        self.rules.append(f"TEXT: /(?s:.*)/ & ~/(?s:.*){spelled}(?s:.*)/")
+            text = self._text_without(rf"\s*(\{{|{spelled})(?s:.*)", is_at_start=True)
+            return f"{text} | {self.mark(mark)}? {calls}" if is_token else f"{text} | {calls}"
+        text = self._text_without(rf"(?s:.*){spelled}(?s:.*)")
+        if self.quotes:
+            turn = self.mark(mark) if is_token else self._turn(self.quotes, spelled)
+            return f"{text} ({turn} {calls})?"
         self.rules.append(f"head: TEXT {self.mark(mark)}" if is_token else f"head[lazy]: /(?s:.*){spelled}/")
-        return f"TEXT | head {calls}"
+        return f"{text} | head {calls}"
+
+    def _text_without(self, regex: str, *, is_at_start: bool = False) -> str:
+        """Free text of which no piece (or not the first one) matches the regex."""
+        if self.quotes is None:
+            self.rules.append(f"TEXT: /(?s:.*)/ & ~/{regex}/")
+            return "TEXT"
+        return self._prose(self.quotes, regex, is_at_start=is_at_start)
+
+    def _prose(self, quotes: QuoteGrammar, without: str = "", *, is_at_start: bool = False) -> str:
+        """Free text with quotes in it."""
+        self.rules.append(f"FIRST: {quotes.free(without)}")
+        self.rules.append(f"FREE: {quotes.free('' if is_at_start else without)}")
+        if not (terminals := quotes.terminals()):
+            return self.rule("prose", "FIRST?")
+        self.rules += [*terminals, "FIRST_CITED: FIRST? QUOTED", "CITED: FREE? QUOTED"]
+        return self.rule("prose", "FIRST? | FIRST_CITED CITED* FREE?")
+
+    def _turn(self, quotes: QuoteGrammar, spelled: str) -> str:
+        """The end of free text, with the mark of a call that is spelled in it."""
+        return self.rule("turn[lazy]", f"/({quotes.free()[1:-1]})?{spelled}/").removesuffix("[lazy]")
 
     def mark(self, mark: str) -> str:
         """A mark as its token, or as text where it is none."""
@@ -154,6 +184,8 @@ class Rules:
         text = "%llguidance {}\n" + "\n".join(rules)
         if self.parts:
             text = json.dumps({"grammars": [{"name": "main", "lark_grammar": text}, *self.parts]})
+        if self.quotes:  # long, and of our own making
+            return Constraint(text, param, MAX_STATES)
         if error := problem_of(text, self.tokenizer):
             raise InvalidRequest(f"the constraint is too complex or contradicts itself: {error}", param=param)
         return Constraint(text, param)

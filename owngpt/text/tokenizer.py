@@ -127,6 +127,11 @@ class Tokenizer:
             known = self._bytes[token_id] = self._bytes_of(token_id)
         return known or b""
 
+    def can_spell(self, character: str) -> bool:
+        """Whether some tokens stand for this character, or for each of its bytes."""
+        spelled = character.encode("utf-8", "surrogatepass")
+        return spelled in self._short_tokens or all(bytes([byte]) in self._short_tokens for byte in spelled)
+
     def token_to_id(self, token: str) -> int | None:
         """The id of a token by its name in the vocabulary."""
         return self._backend.token_to_id(token)
@@ -145,6 +150,13 @@ class Tokenizer:
         """The same vocabulary for grammars; takes about a second for a large one, so it is made on first use."""
         eos = list(self.eos_token_ids) or None
         return llguidance.LLTokenizer(_without_names(self._backend), n_vocab=self.vocab_size, eos_token=eos)
+
+    @cached_property
+    def _short_tokens(self) -> frozenset[bytes]:
+        """What tokens stand for that are no longer than a character."""
+        return frozenset(
+            spelled for i in self._tokens if i not in self._added and len(spelled := self._bytes_of(i)) <= 4
+        )
 
     def _find_fim(self) -> FimTokens | None:
         for names in _FIM_NAMES:
