@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from owngpt.errors import InvalidRequest
-from owngpt.service.app import App
+from owngpt.service.app import App, Caller
 from owngpt.service.models import ServedEmbedder
 from owngpt.service.trace import trace
 from owngpt.text.tokenizer import Tokenizer
@@ -24,21 +24,34 @@ class Embeddings(NamedTuple):
 
 
 async def embed(
-    app: App, model: ServedEmbedder, inputs: Sequence[str | Sequence[int]], dimensions: int | None = None
+    app: App,
+    caller: Caller,
+    model: ServedEmbedder,
+    inputs: Sequence[str | Sequence[int]],
+    dimensions: int | None = None,
+    *,
+    named: str | None = None,
+    request_id: str = "",
 ) -> Embeddings:
-    """Raises `InvalidRequest` for inputs that are empty or too long, and for more dimensions than there are."""
+    """Vectors of all inputs; their tokens count when the vectors are there. The caller names the model `named`.
+
+    Raises `InvalidRequest` for inputs that are empty or too long, and for more dimensions than there are.
+    """
     full = model.embedder.dimensions
     if dimensions is not None and dimensions > full:
         raise InvalidRequest(
             f"'dimensions' is {dimensions}; the vectors of {model.name!r} have {full}.", param="dimensions"
         )
+    await app.limits.refresh(caller)
     with (
-        app.limits.admit("embeddings", model.name) as ticket,
+        app.limits.admit("embeddings", model.name, caller=caller, named=named, request_id=request_id) as ticket,
         trace(app.tracer, "embeddings", model.name, ticket),
     ):
         ids = await app.workers.run(sum(map(len, inputs)), tokenize, model.tokenizer, inputs)
-        ticket.count_prompt(check_lengths(ids, model.embedder.max_input_tokens))
+        num_tokens = check_lengths(ids, model.embedder.max_input_tokens)
+        ticket.expect(num_tokens)
         vectors = await model.embedder.embed(ids)
+        ticket.count_prompt(num_tokens)
         return Embeddings([shorten(vector, dimensions or full) for vector in vectors], ticket.usage)
 
 
