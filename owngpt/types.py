@@ -97,7 +97,7 @@ class Constraint:
 
     grammar: str
     param: str = "response_format"
-    max_states: int = 30_000  # of its lexer; our own grammars of long texts have more
+    is_long: bool = False  # our own, of long texts: it may cost more to follow, and is not kept for the next request
 
 
 @dataclass(frozen=True, slots=True)

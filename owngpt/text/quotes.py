@@ -19,7 +19,6 @@ from owngpt.text.tokenizer import Tokenizer
 DOUBLE = '"«»“”„‟‹›⹂「」『』〝〞〟﹁﹂﹃﹄＂｢｣'
 APOSTROPHES = "'‘’‚‛＇"
 MIN_QUOTE = 8  # characters, where a passage has as many in a row; half of it where it is Japanese
-MAX_STATES = 1_000_000  # of the lexer: passages of 64,000 characters take some 60,000 at the first step
 
 _CUT = "\ue000"  # stands where a quote cannot go across; a private character, which no quote contains
 # No quotation marks, apostrophes only behind a letter, no brackets that look like our labels

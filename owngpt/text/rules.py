@@ -17,7 +17,7 @@ from llguidance import LLMatcher, LLParserLimits
 
 from owngpt.errors import InvalidRequest
 from owngpt.text.family import Family, ToolFormat
-from owngpt.text.quotes import MAX_STATES, QuoteGrammar
+from owngpt.text.quotes import QuoteGrammar
 from owngpt.text.schema import Place, enforceable, moved, subschemas
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint, Tool
@@ -185,7 +185,7 @@ class Rules:
         if self.parts:
             text = json.dumps({"grammars": [{"name": "main", "lark_grammar": text}, *self.parts]})
         if self.quotes:  # long, and of our own making
-            return Constraint(text, param, MAX_STATES)
+            return Constraint(text, param, is_long=True)
         if error := problem_of(text, self.tokenizer):
             raise InvalidRequest(f"the constraint is too complex or contradicts itself: {error}", param=param)
         return Constraint(text, param)

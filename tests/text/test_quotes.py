@@ -36,8 +36,7 @@ def matcher(tokenizer: Tokenizer, family: Family = FAMILY, **options: object) ->
     quotable = Quotable(PASSAGES, MARKS)
     constraint = tools_constraint(tokenizer, family, quotable=quotable, **options)  # type: ignore[arg-type]
     assert constraint is not None
-    limits = llguidance.LLParserLimits(max_lexer_states=constraint.max_states)
-    found = llguidance.LLMatcher(tokenizer.llg, constraint.grammar, log_level=0, limits=limits)
+    found = llguidance.LLMatcher(tokenizer.llg, constraint.grammar, log_level=0)
     assert not found.is_error(), found.get_error()
     return found
 
