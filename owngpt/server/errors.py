@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -11,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from owngpt.errors import EngineFailed, InvalidRequest, MethodNotAllowed, NotFound, RequestError
-
-logger = logging.getLogger(__name__)
+from owngpt.errors import InvalidRequest, MethodNotAllowed, NotFound, RequestError
+from owngpt.service.failures import as_request_error
 
 MAX_MESSAGE, MAX_PARAM = 1_000, 300  # characters; both may hold names that the client made up
 
@@ -37,16 +35,6 @@ def error_response(error: RequestError) -> Response:
 def error_event(error: RequestError) -> bytes:
     """The last event of a stream that failed after its headers were sent."""
     return b"data: " + json.dumps(error_body(error)).encode() + b"\n\n"
-
-
-def as_request_error(error: Exception, request_id: str) -> RequestError:
-    """What to tell the client. What we did not foresee is logged with its traceback, and never shown."""
-    if isinstance(error, RequestError):
-        if isinstance(error, EngineFailed):
-            logger.error("%s: the engine failed: %s", request_id, error)
-        return error
-    logger.error("%s: unexpected %s", request_id, type(error).__name__, exc_info=error)
-    return EngineFailed(f"The server had an error while processing your request. Its id is {request_id}.")
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from owngpt.server.errors import as_request_error, error_event
+from owngpt.server.errors import error_event
+from owngpt.service.failures import as_request_error
 
 DONE = b"data: [DONE]\n\n"
 

@@ -57,6 +57,7 @@ class ToolUse:
     choice: ToolChoice = field(default_factory=ToolChoice)
     is_parallel: bool = True
     input_grammars: Mapping[str, InputGrammar] = field(default_factory=dict)  # by the name of a custom tool
+    params: Sequence[str] = ()  # wire paths of the tools' schemas; none: as in a chat
 
     def compile(self, model: ServedModel) -> list[Tool]:
         """The tools, each custom one with its grammar."""
@@ -114,6 +115,7 @@ class ChatPrompt:
             tools=tools,
             choice=self.tool_use.choice,
             parallel_tool_calls=self.tool_use.is_parallel,
+            tool_params=self.tool_use.params or None,
         )
 
 

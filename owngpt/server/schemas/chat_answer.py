@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from owngpt.server.schemas.answer import ChunkFrame, Identity
-from owngpt.server.schemas.usage import chat_logprob, usage_json
+from owngpt.server.schemas.usage import usage_json
 from owngpt.service.chat import ChatEvent
+from owngpt.service.logprobs import logprob_json
 from owngpt.text.output import ContentDelta, OutputDelta, ReasoningDelta, ToolCallArguments, ToolCallStart
 from owngpt.types import Usage
 
@@ -71,7 +72,7 @@ class WholeChat:
             choice.add(delta)
         if event.logprobs is not None:
             choice.logprobs = choice.logprobs or []
-            choice.logprobs += map(chat_logprob, event.logprobs)
+            choice.logprobs += map(logprob_json, event.logprobs)
         choice.finish_reason = event.finish_reason or choice.finish_reason
 
     def document(self, identity: Identity, usage: Usage) -> dict[str, Any]:
@@ -111,7 +112,7 @@ class ChatStream:
         """The chunks of one event; may be empty."""
         if event.logprobs is not None:
             waiting = self._logprobs[event.index] = self._logprobs[event.index] or []
-            waiting += map(chat_logprob, event.logprobs)
+            waiting += map(logprob_json, event.logprobs)
         chunks = [self._delta(event.index, delta) for delta in event.deltas]
         if event.finish_reason is not None:
             if not self._has_role[event.index]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from owngpt.server.schemas.answer import ChunkFrame, Identity
-from owngpt.server.schemas.usage import finite, token_text, usage_json
+from owngpt.server.schemas.usage import usage_json
+from owngpt.service.logprobs import finite, token_text
 from owngpt.types import TokenEvent, TokenLogprob, Usage
 
 

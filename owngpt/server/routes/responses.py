@@ -1,0 +1,120 @@
+"""/v1/responses: make, read, delete, and list what went in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, get_args
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from owngpt.errors import InvalidRequest
+from owngpt.server.routes.reply import (
+    app_of,
+    caller_of,
+    ignored_header,
+    patience,
+    receipt_header,
+    request_id,
+)
+from owngpt.server.schemas.answer import encode
+from owngpt.server.schemas.base import parse, shown
+from owngpt.server.schemas.lists import list_document, page_request
+from owngpt.server.schemas.responses.request import Include, ResponseRequest
+from owngpt.server.schemas.responses.turn import ReadTurn, to_turn
+from owngpt.server.stream import DONE, EventStream, WholeAnswer
+from owngpt.service.app import App, Caller
+from owngpt.service.responses import reading
+from owngpt.service.responses.answer import respond, respond_whole
+from owngpt.service.responses.history import context_of
+from owngpt.service.responses.open_items import Event
+from owngpt.service.responses.turn import Context, Turn
+
+
+async def create_response(request: Request) -> Response:
+    """Check, look up what went before, and answer whole or as a stream."""
+    app, caller, body = app_of(request), caller_of(request), await request.body()
+    wire, read = await app.workers.run(len(body), _read, request, body)
+    context = await context_of(app, caller, read.turn)
+    headers = receipt_header(read.turn.order) | ignored_header(read.ignored)
+    if wire.stream:
+        return EventStream(stream(respond(app, caller, read.turn, context)), headers)
+    return WholeAnswer(lambda: _whole(app, caller, read.turn, context), headers)
+
+
+async def stream(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+    """Events as server-sent ones."""
+    async with aclosing(events):
+        async for event in events:
+            yield encode_event(event)
+        yield DONE
+
+
+def encode_event(event: Event) -> bytes:
+    """One server-sent event."""
+    name: str = event["type"]
+    return b"event: " + name.encode() + b"\ndata: " + encode(event) + b"\n\n"
+
+
+async def retrieve_response(request: Request) -> Response:
+    """GET /v1/responses/{id}."""
+    include = include_of(request)
+    document = await to_thread.run_sync(
+        reading.read, app_of(request), caller_of(request), request.path_params["response_id"], include
+    )
+    return json_response(document)
+
+
+async def delete_response(request: Request) -> Response:
+    """DELETE /v1/responses/{id}."""
+    response_id = request.path_params["response_id"]
+    await to_thread.run_sync(reading.delete, app_of(request), caller_of(request), response_id)
+    return json_response({"id": response_id, "object": "response", "deleted": True})
+
+
+async def list_input_items(request: Request) -> Response:
+    """GET /v1/responses/{id}/input_items."""
+    page, include = page_request(request), include_of(request)
+    items, has_more = await to_thread.run_sync(
+        reading.input_items, app_of(request), caller_of(request), request.path_params["response_id"], page, include
+    )
+    return json_response(list_document(items, has_more))
+
+
+def include_of(request: Request) -> frozenset[str]:
+    """From `include` or `include[]`. Raises `InvalidRequest` for what nobody knows."""
+    names = [*request.query_params.getlist("include"), *request.query_params.getlist("include[]")]
+    for name in names:
+        if name not in get_args(Include):
+            raise InvalidRequest(
+                f"Invalid value for 'include': {shown(name)}. Supported values are: {', '.join(get_args(Include))}.",
+                param="include",
+                code="invalid_value",
+            )
+    return frozenset(names)
+
+
+def json_response(document: Any) -> Response:
+    """A whole answer that is there already."""
+    return Response(encode(document), media_type="application/json")
+
+
+def _read(request: Request, body: bytes) -> tuple[ResponseRequest, ReadTurn]:
+    wire = parse(ResponseRequest, body)
+    app, caller = app_of(request), caller_of(request)
+    return wire, to_turn(app, caller, wire, body, request_id=request_id(request), patience=patience(request))
+
+
+async def _whole(app: App, caller: Caller, turn: Turn, context: Context) -> bytes:
+    return encode(await respond_whole(app, caller, turn, context))
+
+
+ROUTES = (
+    Route("/v1/responses", create_response, methods=["POST"]),
+    Route("/v1/responses/{response_id}", retrieve_response, methods=["GET"]),
+    Route("/v1/responses/{response_id}", delete_response, methods=["DELETE"]),
+    Route("/v1/responses/{response_id}/input_items", list_input_items, methods=["GET"]),
+)

@@ -1,0 +1,97 @@
+"""What went before a turn: earlier responses, a conversation, items that the input refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+
+from anyio import to_thread
+
+from owngpt.errors import InvalidRequest
+from owngpt.service.app import App, Caller
+from owngpt.service.responses.items import Item
+from owngpt.service.responses.rendering import check_calls
+from owngpt.service.responses.turn import Context, Turn
+from owngpt.store.conversations import Conversations, no_conversation
+from owngpt.store.responses import OPEN, Responses
+
+Memory = Mapping[str, Sequence[Item]]  # responses that only a connection knows -> their whole conversations
+
+
+async def context_of(app: App, caller: Caller, turn: Turn, memory: Memory | None = None) -> Context:
+    """The whole conversation. Raises `InvalidRequest` and `NotFound` for what is not there, or not any more."""
+    return await to_thread.run_sync(_context, app, caller, turn, memory or {})
+
+
+def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:
+    earlier = _earlier(app, caller, turn, memory)
+    inputs = [_resolve(app, caller, item, earlier) for item in turn.input]
+    known = {item["id"] for item in inputs}
+    items = [*(item for item in earlier if item["id"] not in known), *inputs]
+    check_calls(items)
+    return Context(items, inputs)
+
+
+def _earlier(app: App, caller: Caller, turn: Turn, memory: Memory) -> Sequence[Item]:
+    if turn.conversation_id is not None:
+        conversations = Conversations(app.database)
+        if conversations.find(caller.project_id, turn.conversation_id) is None:
+            raise no_conversation(turn.conversation_id)
+        return conversations.items(caller.project_id, turn.conversation_id)
+    if turn.previous_response_id is None:
+        return ()
+    if turn.previous_response_id in memory:
+        return memory[turn.previous_response_id]
+    return _chain(app, caller.project_id, turn.previous_response_id)
+
+
+def _chain(app: App, project_id: str, newest: str) -> list[Item]:
+    """The items of a response and of all that it follows, oldest first. An item that comes twice stands once."""
+    responses = Responses(app.database)
+    chain: list[Sequence[Item]] = []
+    next_id: str | None = newest
+    while next_id is not None:
+        response = responses.find(project_id, next_id)
+        if response is None:
+            raise _no_response(next_id, newest)
+        if response.status in OPEN:
+            raise InvalidRequest(
+                f"Response '{next_id[:80]}' is {response.status}; wait until it has ended.",
+                param="previous_response_id",
+            )
+        chain.append(own := responses.items(project_id, next_id))
+        next_id = response.previous_id
+        if response.conversation_id is not None:
+            chain.append(_before(Conversations(app.database).items(project_id, response.conversation_id), own))
+    return list({item["id"]: item for items in reversed(chain) for item in items}.values())
+
+
+def _before(conversation: Sequence[Item], own: Sequence[Item]) -> Sequence[Item]:
+    """What stood in a conversation when a response was made, whose own items these are."""
+    ids = {item["id"] for item in own}
+    return list(takewhile(lambda item: item["id"] not in ids, conversation))
+
+
+def _no_response(missing: str, newest: str) -> InvalidRequest:
+    why = "" if missing == newest else f" '{newest[:80]}' follows it, and it has been deleted."
+    return InvalidRequest(
+        f"Previous response with id '{missing[:80]}' not found.{why}",
+        param="previous_response_id",
+        code="previous_response_not_found",
+    )
+
+
+def _resolve(app: App, caller: Caller, item: Item, earlier: Sequence[Item]) -> Item:
+    """The item, or the one that it refers to."""
+    if item["type"] != "item_reference":
+        return item
+    found = next((known for known in earlier if known["id"] == item["id"]), None)
+    for store in (Responses(app.database), Conversations(app.database)):
+        found = found or store.find_item(caller.project_id, item["id"])
+    if found is None:
+        raise InvalidRequest(
+            f"Item with id '{item['id'][:80]}' not found. Items are not stored where 'store' is false; "
+            "send the item itself.",
+            param="input",
+        )
+    return found

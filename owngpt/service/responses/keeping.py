@@ -1,0 +1,47 @@
+"""Storing a response: it is in the database before its last event is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anyio import to_thread
+
+from owngpt.service.app import App, Caller
+from owngpt.service.responses.items import Item
+from owngpt.service.responses.turn import Context, Turn
+from owngpt.store.conversations import Conversations
+from owngpt.store.responses import Responses, StoredResponse, dump
+
+
+async def keep(app: App, caller: Caller, turn: Turn, context: Context, document: Mapping[str, Any]) -> None:
+    """Write the response, and what it adds to its conversation, in one commit. A failed one adds nothing there."""
+    is_said = document["status"] in ("completed", "incomplete")
+    if turn.is_stored or (turn.conversation_id is not None and is_said):
+        await to_thread.run_sync(_write, app, caller, turn, context.inputs, document, is_said)
+
+
+def _write(
+    app: App, caller: Caller, turn: Turn, inputs: Sequence[Item], document: Mapping[str, Any], is_said: bool
+) -> None:
+    outputs = document["output"]
+    with app.database.write() as transaction:
+        if turn.is_stored:
+            Responses(app.database).add(transaction, stored(caller, document), inputs, outputs)
+        if turn.conversation_id is not None and is_said:
+            conversations = Conversations(app.database)
+            conversations.append(transaction, caller.project_id, turn.conversation_id, [*inputs, *outputs])
+
+
+def stored(caller: Caller, document: Mapping[str, Any]) -> StoredResponse:
+    """The row of a response."""
+    conversation = document["conversation"]
+    return StoredResponse(
+        id=document["id"],
+        project_id=caller.project_id,
+        created_at=document["created_at"],
+        status=document["status"],
+        previous_id=document["previous_response_id"],
+        conversation_id=conversation["id"] if conversation else None,
+        body=dump({**document, "output": []}),
+    )
