@@ -106,6 +106,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             os._exit(0)  # stopped while loading: that thread cannot be interrupted, and nothing else runs yet
         server.should_exit = loading.exception() is not None
         if not server.should_exit:
+            app.wake()
             click.echo(f"owngpt ready {base_url(settings.server.host, listener)}")
         await serving
         loading.result()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
 from owngpt.config import Settings
 from owngpt.errors import ServiceUnavailable
 from owngpt.retrieval.index import ChunkIndex
 from owngpt.service.accounts import Accounts
+from owngpt.service.background import Background, Repeated
 from owngpt.service.budgets import Budgets
+from owngpt.service.files import HOUR, prune
 from owngpt.service.limits import Limits
 from owngpt.service.metering import Meter
 from owngpt.service.models import Models
@@ -66,6 +70,7 @@ class App:
     receipts: ReceiptWriter = field(init=False)
     files: Files = field(init=False)
     uploads: Uploads = field(init=False)
+    background: list[Background] = field(init=False)
     meter: Meter = field(init=False)
     rates: RateLimits = field(init=False)
     budgets: Budgets = field(init=False)
@@ -75,6 +80,7 @@ class App:
         self.files = Files(self.database, Blobs(self.settings.data_dir / "files"))
         self.files.blobs.collect(self.database)
         self.uploads = Uploads(self.database, self.files)
+        self.background = [Repeated(partial(prune, self.files, self.uploads), HOUR)]
         self.chunks = ChunkIndex(self.database)
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
         self.receipts.prune()
@@ -100,9 +106,14 @@ class App:
         dead = [model.name for model in self.loaded.generative if not model.engine.is_alive]
         return f"the engine of {', '.join(dead)} has died; restart the server" if dead else None
 
+    def wake(self) -> None:
+        """Take up what a restart has interrupted, or what was just given to the background."""
+        for work in self.background:
+            work.wake()
+
     async def drain(self) -> None:
         """Admit nothing more; return when every running request has ended."""
-        await self.limits.drain()
+        await asyncio.gather(self.limits.drain(), *(work.rest() for work in self.background))
 
     def close(self) -> None:
         """Stop the engines and close the database."""

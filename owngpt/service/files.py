@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 
 from owngpt.errors import InvalidRequest
-from owngpt.service.app import App, Caller
-from owngpt.store.files import NewFile
+from owngpt.store.files import Files, NewFile
+from owngpt.store.uploads import Uploads
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from owngpt.service.app import Caller
 
 PURPOSES = ("assistants", "batch", "evals", "fine-tune", "user_data", "vision")
 HOUR, MONTH = 3600, 30 * 24 * 3600  # seconds: the shortest and the longest life that a request may ask for
@@ -94,13 +94,8 @@ def check_lifetime(anchor: str | None, seconds: str | int | None) -> int | None:
     return int(str(seconds))
 
 
-async def housekeeping(app: App, seconds: float = HOUR) -> None:
-    """Delete what has expired, every hour, until it is cancelled."""
-    while True:
-        try:
-            while await asyncio.to_thread(app.files.prune):
-                pass
-            await asyncio.to_thread(app.uploads.prune)
-        except Exception:
-            logger.exception("expired files could not be deleted")
-        await asyncio.sleep(seconds)
+def prune(files: Files, uploads: Uploads) -> None:
+    """Delete what has expired."""
+    while files.prune():
+        pass
+    uploads.prune()
