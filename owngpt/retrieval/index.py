@@ -34,7 +34,8 @@ class ChunkIndex:
 
         Takes about a millisecond per chunk.
         """
-        assert vectors is None or len(vectors) == len(chunks), f"{len(chunks)} chunks have other vectors"
+        assert vectors is None or len(vectors) == len(chunks), f"{len(chunks)} chunks, {len(vectors)} vectors"
+        assert vectors is None or owner.embedder, "vectors need the name of the model that made them"
         self._chunks.delete(transaction, owner.vector_store_id, owner.file_id)
         self._chunks.insert(transaction, owner, chunks, list(_segments(chunks, vectors)))
 
@@ -63,10 +64,15 @@ def embedding_text(chunk: Chunk) -> str:
     return "\n".join([*chunk.headings, chunk.text])
 
 
+def postings_of(chunks: Sequence[Chunk]) -> Postings:
+    """The terms of each chunk, its titles included."""
+    return Postings.of([terms(embedding_text(chunk)) for chunk in chunks])
+
+
 def _segments(chunks: Sequence[Chunk], vectors: Vectors | None) -> Iterator[Segment]:
     for base in range(0, len(chunks), SEGMENT_CHUNKS):
         some = chunks[base : base + SEGMENT_CHUNKS]
-        postings = Postings.of([terms(embedding_text(chunk)) for chunk in some])
+        postings = postings_of(some)
         matrix = np.array(vectors[base : base + SEGMENT_CHUNKS] if vectors else [], "<f2")
         dimensions = matrix.shape[1] if matrix.ndim == 2 else 0
         yield Segment(base, len(some), ANALYSIS, postings.to_bytes(), dimensions, matrix.tobytes())

@@ -9,6 +9,7 @@ from functools import partial
 from owngpt.config import Settings
 from owngpt.errors import ServiceUnavailable
 from owngpt.retrieval.index import ChunkIndex
+from owngpt.retrieval.search import Searcher
 from owngpt.service.accounts import Accounts
 from owngpt.service.background import Background, Repeated
 from owngpt.service.budgets import Budgets
@@ -75,6 +76,7 @@ class App:
     rates: RateLimits = field(init=False)
     budgets: Budgets = field(init=False)
     chunks: ChunkIndex = field(init=False)
+    searcher: Searcher = field(init=False)
 
     def __post_init__(self) -> None:
         self.files = Files(self.database, Blobs(self.settings.data_dir / "files"))
@@ -82,6 +84,7 @@ class App:
         self.uploads = Uploads(self.database, self.files)
         self.background = [Repeated(partial(prune, self.files, self.uploads), HOUR)]
         self.chunks = ChunkIndex(self.database)
+        self.searcher = Searcher(self.database)
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
         self.receipts.prune()
         self.meter = Meter(self.database, self.settings.data_dir / "metering", self.settings.prices)

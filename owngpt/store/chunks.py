@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TypeVar
 
 from owngpt.store.db import Database, Row, Transaction, Value
@@ -57,11 +57,21 @@ class IndexedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """A segment with its file. `embedder` is empty where there are no vectors."""
+
+    file: IndexedFile
+    embedder: str
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkKey:
-    """Where a chunk stands."""
+    """Where a chunk stands, and as of which `content` of its file."""
 
     vector_store_id: str
     file_id: str
+    content: str
     number: int
 
 
@@ -128,13 +138,14 @@ class Chunks:
         return [_chunk(row) for row in rows]
 
     def find(self, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
-        """Those that are (still) there."""
+        """Those that are (still) there; a file that was indexed anew has others, which may have other readers."""
         found: dict[ChunkKey, Chunk] = {}
         for some in _in_turn(keys, ROWS_AT_ONCE):
-            where = " OR ".join(["(vector_store_id = ? AND file_id = ? AND number = ?)"] * len(some))
-            values = [value for key in some for value in (key.vector_store_id, key.file_id, key.number)]
-            for row in self._db.read(f"SELECT * FROM chunks WHERE {where}", values):
-                found[ChunkKey(row["vector_store_id"], row["file_id"], row["number"])] = _chunk(row)
+            where = " OR ".join(["(vector_store_id = ? AND file_id = ? AND content = ? AND number = ?)"] * len(some))
+            values = [value for key in some for value in astuple(key)]
+            for row in self._db.read(f"SELECT * FROM {_CHUNKS_OF_FILES} WHERE {where}", values):
+                key = ChunkKey(row["vector_store_id"], row["file_id"], row["content"], row["number"])
+                found[key] = _chunk(row)
         return found
 
     def revision(self, vector_store_id: str) -> str:
@@ -150,13 +161,18 @@ class Chunks:
         )
         return [_indexed_file(row) for row in rows]
 
-    def segments(self, file: IndexedFile) -> Sequence[tuple[str, Segment]]:
-        """Each with the name of its embedder; none if the file was changed or removed in the meantime."""
+    def segments(self, files: Sequence[IndexedFile]) -> Sequence[StoredSegment]:
+        """Of these files of one store; none of a file that was changed or removed in the meantime."""
+        if not files:
+            return []
+        wanted = {(file.owner.file_id, file.content): file for file in files}
         rows = self._db.read(
-            "SELECT * FROM index_segments WHERE vector_store_id = ? AND file_id = ? AND content = ? ORDER BY base",
-            (file.owner.vector_store_id, file.owner.file_id, file.content),
+            f"SELECT * FROM index_segments WHERE vector_store_id = ? AND file_id IN ({', '.join('?' * len(files))})"
+            " ORDER BY file_id, base",
+            (files[0].owner.vector_store_id, *(file.owner.file_id for file in files)),
         )
-        return [(row["embedder"], _segment(row)) for row in rows]
+        found = [(row, wanted.get((row["file_id"], row["content"]))) for row in rows]
+        return [StoredSegment(file, row["embedder"], _segment(row)) for row, file in found if file is not None]
 
     def _revise(self, transaction: Transaction, vector_store_id: str) -> str:
         revision = secrets.token_hex(8)
@@ -168,6 +184,7 @@ class Chunks:
         return revision
 
 
+_CHUNKS_OF_FILES = "chunks JOIN indexed_files USING (vector_store_id, file_id)"
 _FILE_COLUMNS = (
     "vector_store_id",
     "file_id",
