@@ -37,7 +37,7 @@ _ABOUT = 8  # tokens around a passage, besides its name
 
 
 def show(passages: Sequence[Passage], question: str, *, language: str, scope: str, marks: QuoteMarks | None) -> str:
-    """The user's turn with the passages in it. `scope` is whose prompt it is; without `marks` nobody asks for quotes."""
+    """The user's turn with the passages in it. `scope` is whose it is; without `marks` no quotes are asked for."""
     begin, how, words, ask = _WORDS[language]
     key = _key(scope, passages)
     sources = [

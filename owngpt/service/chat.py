@@ -12,6 +12,7 @@ from owngpt.service.workers import GRAMMAR_COST, INLINE_COST
 from owngpt.text.grammar import ResponseFormat, ToolChoice, lark_constraint, regex_constraint, tools_constraint
 from owngpt.text.output import OutputDelta, ToolCallStart
 from owngpt.text.parser import Parser, make_parser
+from owngpt.text.quotes import Quotable
 from owngpt.types import Constraint, FinishReason, Message, SamplingParams, TokenEvent, TokenLogprob, Tool
 
 THINKING_BUDGETS: Mapping[str, int | None] = {  # reasoning_effort -> tokens of thinking; None is no limit
@@ -79,6 +80,7 @@ class ChatPrompt:
     reasoning_effort: str | None = None  # None: the model's own way, without a limit
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
     prediction: str = ""  # what the answer is going to resemble
+    quotable: Quotable | None = None  # what its quotation marks may stand around; None: anything
     operation: str = "chat"
     param: str = "messages"
     num_prompts: int = 1
@@ -86,7 +88,7 @@ class ChatPrompt:
     @property
     def cost(self) -> int:
         """Never on the event loop: a template is a program of strangers. Tools and formats need a grammar."""
-        is_constrained = self.tool_use.tools or self.response_format.type != "text"
+        is_constrained = self.tool_use.tools or self.response_format.type != "text" or self.quotable is not None
         return GRAMMAR_COST if is_constrained else INLINE_COST
 
     def prepare(self, model: ServedModel, sampling: SamplingParams) -> Prepared:

@@ -68,7 +68,7 @@ async def run_again(model: ServedModel, inputs: Inputs, delivered: Sequence[Outp
 async def _run(
     model: ServedModel, inputs: Inputs, prompt: Sequence[int], seed: int, delivered: Sequence[Output]
 ) -> list[Output]:
-    constraint = None if inputs.grammar is None else Constraint(inputs.grammar)
+    constraint = None if inputs.grammar is None else Constraint(inputs.grammar, is_long=True)
     choices = [ChoiceRecord() for _ in delivered]
     async with model.engine.submit(prompt, replace(inputs.sampling, seed=seed), constraint=constraint) as events:
         async for event in events:
