@@ -17,6 +17,7 @@ from owngpt.config import ServerConfig
 from owngpt.errors import PayloadTooLarge, PermissionDenied, ServiceUnavailable
 from owngpt.server.errors import error_response
 from owngpt.service.app import Caller
+from owngpt.service.rate_limits import Reading, Readings, duration, readings
 
 API_VERSION = b"2020-10-01"
 FORM_BYTES = 1024**2  # what a form may have beside its file
@@ -27,20 +28,26 @@ EXPOSED_HEADERS = (
     "openai-project",
     "openai-version",
     "retry-after",
+    "retry-after-ms",
     "x-owngpt-ignored",
     "x-owngpt-receipt",
     "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
     "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
     "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
     "x-request-id",
+    "x-should-retry",
 )
 
 
 class HeadersMiddleware:
     """Gives each request its id, and each answer the headers that OpenAI's clients log.
 
-    `room` tells how many generations the server takes at once and how many more it would take now: that is the
-    only limit on requests, so it is what `x-ratelimit-*-requests` say.
+    `x-ratelimit-*` say the tightest of the limits that the caller's project has for what it asked. Where it has none
+    on requests, there is one limit only, which is everybody's: how many generations the server takes at once. `room`
+    tells that, and how many more it would take now.
     """
 
     def __init__(self, app: ASGIApp, room: Callable[[], tuple[int, int]]) -> None:
@@ -54,27 +61,40 @@ class HeadersMiddleware:
         start = time.perf_counter()
         state = scope.setdefault("state", {})
         state["request_id"] = f"req_{secrets.token_hex(16)}"
+        limits = Readings()
+        readings.set(limits)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 milliseconds = round((time.perf_counter() - start) * 1000)
-                headers = self._headers(state["request_id"], milliseconds, state.get("caller"))
+                headers = self._headers(state["request_id"], milliseconds, state.get("caller"), limits)
                 message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
-    def _headers(self, request_id: str, milliseconds: int, caller: Caller | None) -> Iterator[tuple[bytes, bytes]]:
+    def _headers(
+        self, request_id: str, milliseconds: int, caller: Caller | None, limits: Readings
+    ) -> Iterator[tuple[bytes, bytes]]:
         yield b"x-request-id", request_id.encode()
         yield b"openai-version", API_VERSION
         yield b"openai-processing-ms", b"%d" % milliseconds
         if caller is not None:
-            capacity, remaining = self._room()
             yield b"openai-organization", caller.organization_id.encode()
             yield b"openai-project", caller.project_id.encode()
-            yield b"x-ratelimit-limit-requests", b"%d" % capacity
-            yield b"x-ratelimit-remaining-requests", b"%d" % remaining
-            yield b"x-ratelimit-reset-requests", b"0s" if remaining == capacity else b"1s"
+            yield from _limit_headers("requests", limits.requests or self._in_flight())
+            if limits.tokens is not None:
+                yield from _limit_headers("tokens", limits.tokens)
+
+    def _in_flight(self) -> Reading:
+        capacity, remaining = self._room()
+        return Reading(capacity, remaining, 0.0 if remaining == capacity else 1.0)
+
+
+def _limit_headers(kind: str, reading: Reading) -> Iterator[tuple[bytes, bytes]]:
+    yield f"x-ratelimit-limit-{kind}".encode(), b"%d" % reading.limit
+    yield f"x-ratelimit-remaining-{kind}".encode(), b"%d" % reading.remaining
+    yield f"x-ratelimit-reset-{kind}".encode(), duration(reading.reset).encode()
 
 
 class CrossOriginMiddleware(CORSMiddleware):
