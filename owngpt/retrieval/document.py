@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from owngpt.errors import InvalidRequest
@@ -15,6 +17,7 @@ from owngpt.types import page_at
 BlockKind = Literal["heading", "paragraph", "table", "list", "code"]
 
 MAX_CHARACTERS = 32_000_000  # of one document: some ten thousand pages
+_MAX_BYTES = 1024**3  # of one document that is unpacked
 
 
 class DocumentError(InvalidRequest):
@@ -56,6 +59,25 @@ class Document:
     def page_at(self, offset: int) -> int | None:
         """The page of a character."""
         return page_at(self.pages, offset)
+
+    def to_bytes(self) -> bytes:
+        """Compressed, for a database or another process."""
+        return zlib.compress(json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")).encode(), 6)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Document:
+        """What `to_bytes` made. Raises `ValueError` for anything else."""
+        inflated = zlib.decompressobj()
+        values = json.loads(inflated.decompress(data, _MAX_BYTES))
+        if not isinstance(values, dict) or inflated.unconsumed_tail:
+            raise ValueError("these bytes hold no document")
+        return cls(
+            text=values["text"],
+            pages=tuple((offset, page) for offset, page in values["pages"]),
+            blocks=tuple(Block(**block) for block in values["blocks"]),
+            title=values["title"],
+            notes=tuple(values["notes"]),
+        )
 
     def page_span(self, page: int) -> tuple[int, int] | None:
         """(start, end) of a page's text; None if there is no such page."""

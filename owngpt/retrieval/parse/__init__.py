@@ -33,6 +33,10 @@ def parse(filename: str, data: bytes, progress: Progress = lambda done, total: N
             raise DocumentError("the file has no text")
     except DocumentError as error:
         raise type(error)(f"{filename}: {error.message}", code=error.code) from error
+    except MemoryError:
+        raise DocumentError(f"{filename}: the file takes too much memory to be read; split it") from None
+    except RecursionError:
+        raise DocumentError(f"{filename}: the file is nested too deeply to be read; simplify it") from None
     return document
 
 

@@ -28,11 +28,13 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
 def parse_html(text: str) -> Document:
     """The title is that of the page. Raises `DocumentError` for a page without text."""
-    parser = lxml_html.HTMLParser(encoding="utf-8", no_network=True)
+    parser = lxml_html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=True)
     try:
         root = lxml_html.document_fromstring(clean(text).encode(), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError) as error:
         raise DocumentError(f"it is not readable as HTML ({error})") from error
+    if any("excessive depth" in entry.message.lower() for entry in parser.error_log):
+        raise DocumentError("the file is nested too deeply to be read; simplify it")
     title = root.findtext(".//title")
     reader = Reader(" ".join(title.split()) if title and title.strip() else None)
     for skipped in (_SKIPPED | _FURNITURE, _SKIPPED):

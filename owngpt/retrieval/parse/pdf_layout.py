@@ -32,14 +32,23 @@ class PageBlock(NamedTuple):
 
 def blocks_of(lines: Sequence[Line]) -> list[PageBlock]:
     """The blocks of a page, in reading order."""
+    blocks = [_block(group) for group in _groups(lines, reach=1)]
+    if not _jumps(blocks):
+        return blocks
+    downwards = sorted(lines, key=lambda line: (-line.box.top, line.box.left))
+    return list(_by_gaps([_block(group) for group in _groups(downwards, reach=40)]))
+
+
+def _groups(lines: Sequence[Line], reach: int) -> list[list[Line]]:
+    """Each line with those that it continues, which are looked for among the last groups."""
     groups: list[list[Line]] = []
     for line in lines:
-        if groups and _continues(groups[-1], line):
-            groups[-1].append(line)
-        else:
+        group = next((group for group in reversed(groups[-reach:]) if _continues(group, line)), None)
+        if group is None:
             groups.append([line])
-    blocks = [_block(group) for group in groups]
-    return list(_by_gaps(blocks)) if _jumps(blocks) else blocks
+        else:
+            group.append(line)
+    return groups
 
 
 def _continues(group: list[Line], line: Line) -> bool:
@@ -105,9 +114,16 @@ def _is_short(line: Line, block: Box) -> bool:
 
 
 def _jumps(blocks: Sequence[PageBlock]) -> bool:
-    """Whether the file draws its blocks in an order that nobody would read: often upwards, and not to a new column."""
-    backwards = sum(b.box.bottom > a.box.top and b.box.left < a.box.right for a, b in pairwise(blocks))
+    """Whether the file draws its blocks in an order that nobody would read: often upwards, or to the left."""
+    backwards = sum(_is_backwards(before.box, after.box) for before, after in pairwise(blocks))
     return backwards > 1 and backwards > 0.2 * len(blocks)
+
+
+def _is_backwards(before: Box, after: Box) -> bool:
+    """Upwards is not, where it is to a new column on the right."""
+    if after.bottom >= before.top:
+        return after.left < before.right
+    return after.top > before.bottom and after.right <= before.left
 
 
 def _by_gaps(blocks: Sequence[PageBlock]) -> Iterator[PageBlock]:
