@@ -18,7 +18,7 @@ from owngpt.server.middleware import (
     HeadersMiddleware,
     body_limits,
 )
-from owngpt.server.routes import files, responses, uploads
+from owngpt.server.routes import conversations, files, organization, responses, search, uploads
 from owngpt.server.routes.chat_completions import create_chat_completion
 from owngpt.server.routes.completions import create_completion
 from owngpt.server.routes.embeddings import create_embedding
@@ -42,6 +42,9 @@ ROUTES = (
     *files.ROUTES,
     *uploads.ROUTES,
     *responses.ROUTES,
+    *conversations.ROUTES,
+    *search.ROUTES,
+    *organization.ROUTES,
 )
 
 

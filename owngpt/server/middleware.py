@@ -31,6 +31,7 @@ EXPOSED_HEADERS = (
     "retry-after-ms",
     "x-owngpt-ignored",
     "x-owngpt-receipt",
+    "x-owngpt-truncated",
     "x-ratelimit-limit-requests",
     "x-ratelimit-limit-tokens",
     "x-ratelimit-remaining-requests",

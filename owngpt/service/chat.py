@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from owngpt.service.generate import Prepared
 from owngpt.service.models import ServedModel
@@ -70,6 +70,14 @@ class ToolUse:
         ]
 
 
+class _Way(NamedTuple):
+    """How a template is rendered: its variables, whether the model is to think, and for how many tokens at most."""
+
+    arguments: Mapping[str, Any]
+    enable_thinking: bool | None
+    budget: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
     """Messages, the tools that may be called, and the shape that the answer must have."""
@@ -94,20 +102,34 @@ class ChatPrompt:
     def prepare(self, model: ServedModel, sampling: SamplingParams) -> Prepared:
         """Render with the checkpoint's own template, bound the thinking, and make the one constraint."""
         tools, family = self.tool_use.compile(model), model.chat.family
-        effort = self.reasoning_effort
-        arguments = {"enable_thinking": None if effort is None else effort != "none", **self.template_arguments}
-        enable_thinking = arguments.pop("enable_thinking")
-        budget = THINKING_BUDGETS[effort or "max"]
-        if effort is not None and family.has_effort_switch:
-            told, budget = TEMPLATE_EFFORTS[effort]
-            arguments = {"reasoning_effort": told, **arguments}
+        way = self._way(model)
         limit = model.engine.max_model_len
-        ids = model.chat.encode(self.messages, tools, enable_thinking=enable_thinking, extra=arguments, limit=limit)
-        thinking = model.chat.thinking(ids, 0 if enable_thinking is False else budget)
+        ids = self._encode(model, tools, way)
+        thinking = model.chat.thinking(ids, 0 if way.enable_thinking is False else way.budget)
         ends = () if sampling.ignore_eos else sorted(family.end_ids)
         sampling = replace(sampling, thinking=thinking, stop_token_ids=(*sampling.stop_token_ids, *ends))
         prediction = tuple(model.chat.encode_answer(self.prediction, limit)[:limit])
         return Prepared([ids], replace(sampling, prediction=prediction), self._constraint(model, tools))
+
+    def count(self, model: ServedModel) -> int:
+        """Tokens of the prompt; of one that is far too long, at least as many as show it. Raises like `prepare`."""
+        return len(self._encode(model, self.tool_use.tools, self._way(model)))
+
+    def _encode(self, model: ServedModel, tools: Sequence[Tool], way: _Way) -> list[int]:
+        limit = model.engine.max_model_len
+        thinking = way.enable_thinking
+        return model.chat.encode(self.messages, tools, enable_thinking=thinking, extra=way.arguments, limit=limit)
+
+    def _way(self, model: ServedModel) -> _Way:
+        """What the template is told of thinking, and the limit beside that."""
+        effort = self.reasoning_effort
+        arguments = {"enable_thinking": None if effort is None else effort != "none", **self.template_arguments}
+        enable_thinking = arguments.pop("enable_thinking")
+        budget = THINKING_BUDGETS[effort or "max"]
+        if effort is not None and model.chat.family.has_effort_switch:
+            told, budget = TEMPLATE_EFFORTS[effort]
+            arguments = {"reasoning_effort": told, **arguments}
+        return _Way(arguments, enable_thinking, budget)
 
     def _constraint(self, model: ServedModel, tools: Sequence[Tool]) -> Constraint | None:
         return tools_constraint(

@@ -111,7 +111,8 @@ def test_calls_a_function_and_goes_on_with_its_result(client: OpenAI) -> None:
     (call,) = first.output
     assert isinstance(call, ResponseFunctionToolCall)
     assert (call.name, call.arguments, call.status) == ("get_weather", '{"city": "東京"}', "completed")
-    assert first.tools[0].strict is True  # type: ignore[union-attr]
+    tool: Any = first.tools[0]
+    assert tool.strict is True
     result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
     second = client.responses.create(model="fake", input=[result], previous_response_id=first.id, tools=[WEATHER])
     assert second.output_text == "It is sunny in 東京."
@@ -211,15 +212,16 @@ def test_an_answer_that_is_cut_says_so(client: OpenAI) -> None:
     assert (response.status, response.output_text) == ("incomplete", "word wo")
     assert response.incomplete_details is not None
     assert response.incomplete_details.reason == "max_output_tokens"
-    assert response.output[0].status == "incomplete"  # type: ignore[union-attr]
+    message: Any = response.output[0]
+    assert message.status == "incomplete"
 
 
 def test_responses_are_kept_and_can_be_deleted(client: OpenAI) -> None:
     first = client.responses.create(model="fake", input="Hi")
     again = client.responses.retrieve(first.id)
     assert again.model_dump() == first.model_dump()
-    items = client.responses.input_items.list(first.id).data
-    assert [(item.type, item.content[0].text) for item in items] == [("message", "Hi")]  # type: ignore[union-attr]
+    items: Any = client.responses.input_items.list(first.id).data
+    assert [(item.type, item.content[0].text) for item in items] == [("message", "Hi")]
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(first.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, get_args
 
@@ -21,15 +21,15 @@ from owngpt.server.routes.reply import (
     request_id,
 )
 from owngpt.server.schemas.answer import encode
-from owngpt.server.schemas.base import parse, shown
+from owngpt.server.schemas.base import header_value, parse, shown
 from owngpt.server.schemas.lists import list_document, page_request
-from owngpt.server.schemas.responses.request import Include, ResponseRequest
-from owngpt.server.schemas.responses.turn import ReadTurn, to_turn
+from owngpt.server.schemas.responses.request import Include, InputTokensRequest, ResponseRequest
+from owngpt.server.schemas.responses.turn import ReadTurn, to_counted_turn, to_turn
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
 from owngpt.service.app import App, Caller
 from owngpt.service.responses import reading
 from owngpt.service.responses.answer import respond, respond_whole
-from owngpt.service.responses.history import context_of
+from owngpt.service.responses.history import COUNT_COST, count, prepare
 from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.turn import Context, Turn
 
@@ -38,11 +38,22 @@ async def create_response(request: Request) -> Response:
     """Check, look up what went before, and answer whole or as a stream."""
     app, caller, body = app_of(request), caller_of(request), await request.body()
     wire, read = await app.workers.run(len(body), _read, request, body)
-    context = await context_of(app, caller, read.turn)
-    headers = receipt_header(read.turn.order) | ignored_header(read.ignored)
+    turn, context = await prepare(app, caller, read.turn)
+    headers = receipt_header(turn.order) | ignored_header(read.ignored) | truncated_header(context.dropped)
     if wire.stream:
-        return EventStream(stream(respond(app, caller, read.turn, context)), headers)
-    return WholeAnswer(lambda: _whole(app, caller, read.turn, context), headers)
+        return EventStream(stream(respond(app, caller, turn, context)), headers)
+    return WholeAnswer(lambda: _whole(app, caller, turn, context), headers)
+
+
+async def count_input_tokens(request: Request) -> Response:
+    """POST /v1/responses/input_tokens."""
+    app, caller, body = app_of(request), caller_of(request), await request.body()
+    wire = parse(InputTokensRequest, body)
+    read = to_counted_turn(app, caller, wire)
+    turn, context = await prepare(app, caller, read.turn)
+    number = await app.workers.run(len(body) + COUNT_COST, count, app, caller, turn, context)
+    document = {"object": "response.input_tokens", "input_tokens": number}
+    return json_response(document, ignored_header(read.ignored) | truncated_header(context.dropped))
 
 
 async def stream(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
@@ -84,6 +95,11 @@ async def list_input_items(request: Request) -> Response:
     return json_response(list_document(items, has_more))
 
 
+def truncated_header(dropped: Sequence[str]) -> dict[str, str]:
+    """`x-owngpt-truncated`, where items were left out: their ids."""
+    return {"x-owngpt-truncated": header_value(dropped)} if dropped else {}
+
+
 def include_of(request: Request) -> frozenset[str]:
     """From `include` or `include[]`. Raises `InvalidRequest` for what nobody knows."""
     names = [*request.query_params.getlist("include"), *request.query_params.getlist("include[]")]
@@ -97,9 +113,9 @@ def include_of(request: Request) -> frozenset[str]:
     return frozenset(names)
 
 
-def json_response(document: Any) -> Response:
+def json_response(document: Any, headers: Mapping[str, str] | None = None) -> Response:
     """A whole answer that is there already."""
-    return Response(encode(document), media_type="application/json")
+    return Response(encode(document), media_type="application/json", headers=headers)
 
 
 def _read(request: Request, body: bytes) -> tuple[ResponseRequest, ReadTurn]:
@@ -114,6 +130,7 @@ async def _whole(app: App, caller: Caller, turn: Turn, context: Context) -> byte
 
 ROUTES = (
     Route("/v1/responses", create_response, methods=["POST"]),
+    Route("/v1/responses/input_tokens", count_input_tokens, methods=["POST"]),
     Route("/v1/responses/{response_id}", retrieve_response, methods=["GET"]),
     Route("/v1/responses/{response_id}", delete_response, methods=["DELETE"]),
     Route("/v1/responses/{response_id}/input_items", list_input_items, methods=["GET"]),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
+from typing import NamedTuple
 
 from anyio import to_thread
 
@@ -11,16 +13,40 @@ from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.rendering import check_calls
-from owngpt.service.responses.turn import Context, Turn
+from owngpt.service.responses.truncation import fit
+from owngpt.service.responses.turn import Context, Turn, seal_of
+from owngpt.service.workers import INLINE_COST
 from owngpt.store.conversations import Conversations, no_conversation
 from owngpt.store.responses import OPEN, Responses
 
+COUNT_COST = INLINE_COST  # a whole conversation is rendered: not on the event loop
 Memory = Mapping[str, Sequence[Item]]  # responses that only a connection knows -> their whole conversations
 
 
-async def context_of(app: App, caller: Caller, turn: Turn, memory: Memory | None = None) -> Context:
-    """The whole conversation. Raises `InvalidRequest` and `NotFound` for what is not there, or not any more."""
-    return await to_thread.run_sync(_context, app, caller, turn, memory or {})
+class Prepared(NamedTuple):
+    """A turn whose response says what was left out of its context."""
+
+    turn: Turn
+    context: Context
+
+
+async def prepare(app: App, caller: Caller, turn: Turn, memory: Memory | None = None) -> Prepared:
+    """The whole conversation, as far as it fits where it may be cut.
+
+    Raises `InvalidRequest` and `NotFound` for what is not there, or not any more.
+    """
+    context = await to_thread.run_sync(_context, app, caller, turn, memory or {})
+    if turn.may_drop:
+        context = await app.workers.run(COUNT_COST, fit, turn, context, seal_of(app, caller))
+    if not context.dropped:
+        return Prepared(turn, context)
+    edit = {"type": "truncation", "summary": f"left out, oldest first: {', '.join(context.dropped)}"}
+    return Prepared(replace(turn, fields={**turn.fields, "context_edits": [edit]}), context)
+
+
+def count(app: App, caller: Caller, turn: Turn, context: Context) -> int:
+    """Tokens that the model would read."""
+    return turn.prompt(context.items, seal_of(app, caller)).count(turn.model)
 
 
 def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:

@@ -87,6 +87,13 @@ class ContextFields(WireModel):
     chat_template_kwargs: TemplateArguments | None = None
 
 
+class InputTokensRequest(ContextFields):
+    """The body of POST /v1/responses/input_tokens."""
+
+    model: str | None = None
+    personality: Any = None
+
+
 class ResponseRequest(ContextFields, SamplingFields):
     """What a client asks for. The last block is known only to be refused, or to be named as without effect."""
 

@@ -11,8 +11,10 @@ from owngpt.server.schemas.responses.items import ReadItems, read_items
 from owngpt.server.schemas.responses.request import (
     WITHOUT_EFFECT,
     ContextFields,
+    InputTokensRequest,
     ResponseRequest,
     TextFormat,
+    check_context,
     check_response,
 )
 from owngpt.server.schemas.responses.tools import ReadTools, choice_document, read_tools
@@ -89,6 +91,23 @@ def to_turn(
         patience=patience,
     )
     return ReadTurn(turn, _ignored(request, items, tools, can_think=model.chat.family.can_think))
+
+
+def to_counted_turn(app: App, caller: Caller, request: InputTokensRequest) -> ReadTurn:
+    """A turn that is only to be counted."""
+    check_context(request)
+    items, tools, model = read_items(request.input or ()), _tools(request), generator(app, request.model)
+    turn = Turn(
+        id="",
+        model=model,
+        fields={},
+        input=items.items,
+        sampling=SamplingParams(),
+        **context_arguments(request, tools),
+        previous_response_id=request.previous_response_id,
+        conversation_id=request.conversation.id if request.conversation else None,
+    )
+    return ReadTurn(turn, [*unknown_fields(request), *items.unknown, *tools.ignored])
 
 
 def generator(app: App, name: str | None) -> ServedModel:

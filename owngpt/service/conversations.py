@@ -1,0 +1,99 @@
+"""Conversations: lists of items that responses read and add to."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from owngpt.errors import InvalidRequest, NotFound
+from owngpt.service.app import App, Caller
+from owngpt.service.responses.items import Item, new_id
+from owngpt.service.responses.reading import shown
+from owngpt.store.conversations import Conversation, Conversations, no_conversation
+from owngpt.store.paging import PageRequest
+from owngpt.store.responses import Responses
+
+
+def create(app: App, caller: Caller, metadata: Mapping[str, str], items: Sequence[Item]) -> Conversation:
+    """A new one. Raises `InvalidRequest` where nothing may be kept."""
+    if caller.keeps_nothing or app.settings.store == "never":
+        raise InvalidRequest("Conversations need to be stored, and nothing is kept here.")
+    conversation = Conversation(new_id("conv"), caller.project_id, int(time.time()), metadata)
+    Conversations(app.database).add(conversation, _looked_up(app, caller, items))
+    return conversation
+
+
+def find(app: App, caller: Caller, conversation_id: str) -> Conversation:
+    """The project's conversation. Raises `NotFound`."""
+    return _found(Conversations(app.database).find(caller.project_id, conversation_id), conversation_id)
+
+
+def update(app: App, caller: Caller, conversation_id: str, metadata: Mapping[str, str]) -> Conversation:
+    """Set its metadata. Raises `NotFound`."""
+    return _found(Conversations(app.database).update(caller.project_id, conversation_id, metadata), conversation_id)
+
+
+def delete(app: App, caller: Caller, conversation_id: str) -> None:
+    """Delete it and its items. Raises `NotFound`."""
+    if not Conversations(app.database).delete(caller.project_id, conversation_id):
+        raise no_conversation(conversation_id)
+
+
+def add_items(app: App, caller: Caller, conversation_id: str, items: Sequence[Item]) -> list[Item]:
+    """Add items at its end; -> as they are stored. Raises `NotFound`, and `InvalidRequest` where nothing is kept."""
+    if caller.keeps_nothing or app.settings.store == "never":
+        raise InvalidRequest("Conversations need to be stored, and nothing is kept here.")
+    found = _looked_up(app, caller, items)
+    with app.database.write() as transaction:
+        Conversations(app.database).append(transaction, caller.project_id, conversation_id, found)
+    return found
+
+
+def list_items(
+    app: App, caller: Caller, conversation_id: str, page: PageRequest, include: Collection[str]
+) -> tuple[list[Item], bool]:
+    """A page of its items, and whether there is more. Raises `NotFound`."""
+    find(app, caller, conversation_id)
+    found = Conversations(app.database).item_page(caller.project_id, conversation_id, page)
+    return [shown(json.loads(row["item"]), include) for row in found.rows], found.has_more
+
+
+def find_item(app: App, caller: Caller, conversation_id: str, item_id: str, include: Collection[str]) -> Item:
+    """One of its items. Raises `NotFound`."""
+    item = Conversations(app.database).item(caller.project_id, conversation_id, item_id)
+    if item is None:
+        raise _no_item(conversation_id, item_id)
+    return shown(item, include)
+
+
+def delete_item(app: App, caller: Caller, conversation_id: str, item_id: str) -> Conversation:
+    """Delete one of its items; -> the conversation. Raises `NotFound`."""
+    if not Conversations(app.database).delete_item(caller.project_id, conversation_id, item_id):
+        raise _no_item(conversation_id, item_id)
+    return find(app, caller, conversation_id)
+
+
+def _looked_up(app: App, caller: Caller, items: Sequence[Item]) -> list[Item]:
+    """References replaced by what they refer to."""
+    return [_item(app, caller, item) for item in items]
+
+
+def _item(app: App, caller: Caller, item: Item) -> Item:
+    if item["type"] != "item_reference":
+        return item
+    found = Responses(app.database).find_item(caller.project_id, item["id"])
+    found = found or Conversations(app.database).find_item(caller.project_id, item["id"])
+    if found is None:
+        raise InvalidRequest(f"Item with id '{item['id'][:80]}' not found.", param="items")
+    return found
+
+
+def _found(conversation: Conversation | None, conversation_id: str) -> Conversation:
+    if conversation is None:
+        raise no_conversation(conversation_id)
+    return conversation
+
+
+def _no_item(conversation_id: str, item_id: str) -> NotFound:
+    return NotFound(f"Item with id '{item_id[:80]}' not found in conversation '{conversation_id[:80]}'.")
