@@ -10,6 +10,7 @@ from starlette.routing import Route
 from owngpt.server.auth import AuthMiddleware, is_public
 from owngpt.server.console import console_routes
 from owngpt.server.errors import ErrorMiddleware, on_http_exception
+from owngpt.server.inside import InsideCalls
 from owngpt.server.metrics import MetricsMiddleware, PrometheusMetrics
 from owngpt.server.middleware import (
     BodyLimitMiddleware,
@@ -18,7 +19,7 @@ from owngpt.server.middleware import (
     HeadersMiddleware,
     body_limits,
 )
-from owngpt.server.routes import conversations, files, organization, responses, search, uploads
+from owngpt.server.routes import batches, conversations, files, organization, responses, search, uploads
 from owngpt.server.routes.chat_completions import create_chat_completion
 from owngpt.server.routes.completions import create_completion
 from owngpt.server.routes.embeddings import create_embedding
@@ -28,6 +29,7 @@ from owngpt.server.routes.models import list_models, retrieve_model
 from owngpt.server.scopes import guarded
 from owngpt.server.tracing import OpenTelemetryTracer, TraceContextMiddleware
 from owngpt.service.app import App
+from owngpt.service.batches import BatchRunner
 from owngpt.service.organization.door import Door
 
 ROUTES = (
@@ -41,6 +43,7 @@ ROUTES = (
     Route("/metrics", metrics, methods=["GET"]),
     *files.ROUTES,
     *uploads.ROUTES,
+    *batches.ROUTES,
     *responses.ROUTES,
     *conversations.ROUTES,
     *search.ROUTES,
@@ -57,7 +60,18 @@ def create_app(app: App) -> Starlette:
     )
     server.state.app = app
     server.router.redirect_slashes = False
+    _run_batches(app, server)
     return server
+
+
+def _run_batches(app: App, server: Starlette) -> None:
+    """By calls of this application's routes; where the App has had another one before, that takes over."""
+    calls = InsideCalls(server)
+    for work in app.background:
+        if isinstance(work, BatchRunner):
+            work.call = calls
+            return
+    app.background.append(BatchRunner(app, calls, max(1, app.settings.engine.max_running // 4)))
 
 
 def _layers(app: App) -> list[Middleware]:

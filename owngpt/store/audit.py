@@ -56,7 +56,7 @@ def append(transaction: Transaction, organization_id: str, actor: Actor, event: 
         "INSERT INTO audit_logs (id, organization_id, type, effective_at, project_id, project_name, key_id, owner_id,"
         " email, resource_id, actor, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            f"audit_log-{secrets.token_hex(12)}",
+            f"audit_log-{time.time_ns():016x}{secrets.token_hex(4)}",  # in order, also within a second
             organization_id,
             event.type,
             int(time.time()),

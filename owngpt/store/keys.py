@@ -11,7 +11,8 @@ import hmac
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -203,15 +204,25 @@ def expire_key(transaction: Transaction, key: Key, at: int) -> None:
     transaction.execute("UPDATE keys SET expires_at = ? WHERE id = ?", (until, key.id))
 
 
-def check_somebody_is_left(transaction: Transaction, organization_id: str) -> None:
-    """Raise `Conflict` (undoing the transaction) if no admin key works any more: nobody could make another one."""
-    works = "keys.revoked_at IS NULL AND projects.archived_at IS NULL AND keys.expires_at IS NULL"
-    sql = f"SELECT 1 AS one FROM {JOINED} WHERE projects.organization_id = ? AND {_IS_ADMIN} AND {works} LIMIT 1"
-    if not is_there(transaction.execute, sql, (organization_id,)):
+@contextmanager
+def keep_an_admin(transaction: Transaction, organization_id: str) -> Iterator[None]:
+    """Raise `Conflict` (undoing the transaction) if what is done inside takes the last admin key that does not expire:
+    nobody could make another one."""
+    had_one = _has_admin(transaction, organization_id)
+    yield
+    if had_one and not _has_admin(transaction, organization_id):
         raise Conflict(
             "this would end the last admin key that does not expire, and nobody could manage the organization any "
             "more; make another one first"
         )
+
+
+def _has_admin(transaction: Transaction, organization_id: str) -> bool:
+    works = "keys.revoked_at IS NULL AND keys.expires_at IS NULL AND projects.archived_at IS NULL"
+    owner = "(keys.owner_id IS NULL OR EXISTS (SELECT 1 FROM users WHERE id = keys.owner_id AND role = 'owner'))"
+    where = f"projects.organization_id = ? AND {_IS_ADMIN} AND {works} AND {owner}"
+    sql = f"SELECT 1 AS one FROM {JOINED} WHERE {where} LIMIT 1"
+    return is_there(transaction.execute, sql, (organization_id,))
 
 
 def key_of(read: Read, row: Row) -> Key:

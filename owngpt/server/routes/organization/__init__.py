@@ -1,0 +1,39 @@
+"""/v1/organization and /v1/projects: people and rights, one file per object."""
+
+from __future__ import annotations
+
+from owngpt.server.routes.organization import (
+    admin_api_keys,
+    api_keys,
+    audit_logs,
+    certificates,
+    data_retention,
+    groups,
+    invites,
+    permissions,
+    project_groups,
+    project_users,
+    projects,
+    role_assignments,
+    roles,
+    service_accounts,
+    users,
+)
+
+ROUTES = (
+    *projects.ROUTES,
+    *project_users.ROUTES,
+    *project_groups.ROUTES,
+    *service_accounts.ROUTES,
+    *api_keys.ROUTES,
+    *data_retention.ROUTES,
+    *permissions.ROUTES,
+    *admin_api_keys.ROUTES,
+    *users.ROUTES,
+    *invites.ROUTES,
+    *groups.ROUTES,
+    *roles.ROUTES,
+    *role_assignments.ROUTES,
+    *audit_logs.ROUTES,
+    *certificates.ROUTES,
+)

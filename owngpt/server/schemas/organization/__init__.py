@@ -1,0 +1,1 @@
+"""Wire shapes of people and rights: what is asked (`requests.py`), and the documents that answer."""
