@@ -68,7 +68,7 @@ async def search(
     searched = list(dict.fromkeys(rewritten(query) if rewrite_query else query for query in queries))
     scope = Scope(caller.project_id, tuple(vector_store_ids), caller.principals, filters)
     prepared = await _prepared(app, searched, weights)
-    find = partial(app.searcher.search, scope, prepared, max_num_results, score_threshold)
+    find = partial(app.searcher.search, scope, prepared, max_num_results, score_threshold, is_reranked=ranker != "none")
     return SearchResult(await anyio.to_thread.run_sync(find), searched)
 
 
