@@ -54,6 +54,11 @@ class QuoteReader:
         self._quote, self._start, self._is_open = "", 0, False
         self._is_final = False
 
+    @property
+    def is_quoting(self) -> bool:
+        """Whether a quote has begun and not ended."""
+        return self._passage is not None
+
     def feed(self, text: str) -> list[str | Citation]:
         """Take the next piece."""
         self._pending += text

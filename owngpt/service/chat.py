@@ -140,6 +140,7 @@ class ChatPrompt:
             choice=self.tool_use.choice,
             parallel_tool_calls=self.tool_use.is_parallel,
             tool_params=self.tool_use.params or None,
+            quotable=self.quotable,
         )
 
 

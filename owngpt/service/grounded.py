@@ -44,8 +44,9 @@ class GroundedVerdict:
     sentences: tuple[SentenceSupport, ...] = ()
     threshold: float = 0.0
     hints: tuple[Passage, ...] = ()  # of an abstention: the passages that came nearest
-    num_passages: int = 0  # that were read
-    num_omitted: int = 0  # that did not fit the model's context
+    num_passages: int = 0  # that were given
+    num_omitted: int = 0  # of these, those that did not fit the model's context
+    message: str = ""  # of an abstention: what is said instead of an answer
 
 
 class Meter(Protocol):

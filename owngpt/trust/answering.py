@@ -17,8 +17,6 @@ from owngpt.trust.logistic import Logistic, logistic
 from owngpt.trust.sentences import Span, split_sentences
 from owngpt.trust.terms import coverage, terms, weight
 
-Vector = Sequence[float]
-
 _NAME = re.compile(r"(?<!^)\b[A-Z][\w'’-]+|[\u30a1-\u30fa\u30fc]{2,}|\b[A-Z]{2,}\b")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 

@@ -1,44 +1,35 @@
-"""The extractive answer: the best sentences themselves, word for word, chosen without generating anything."""
+"""The sentences of passages, ranked by how likely they answer a question, and the best of them as an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from owngpt.trust.answering import Candidate, Question, Source, Vector
+from owngpt.trust.answering import Candidate, Question, Sentence, Source
+from owngpt.trust.sentences import Span
+from owngpt.trust.vectors import Embed, cosine
 
-Embed = Callable[[Sequence[str]], Awaitable[Sequence[Vector]]]
-
-MAX_SENTENCES = 3
+MAX_SENTENCES = 3  # of an answer
 _NEAR_BEST = 0.6  # of the best one's probability: what else is worth saying
 _LOOKED_AT = 32  # sentences that are compared as vectors, too
 
 
-class Extract(NamedTuple):
-    """The sentences to answer with, best first, and how likely the best one is an answer."""
-
-    candidates: Sequence[Candidate]
-    confidence: float
-
-
-async def extract(question: str, sources: Sequence[Source], embed: Embed | None = None) -> Extract:
-    """Choose. An empty extract has confidence 0."""
+async def rank(question: str, sources: Sequence[Source], embed: Embed | None = None) -> list[Candidate]:
+    """All sentences, the likeliest first. The first ones by their words are compared by their vectors, too."""
     asked = Question(question, sources)
     ranked = asked.rank()
-    if embed is not None and ranked:
-        ranked = await _with_vectors(asked, ranked[:_LOOKED_AT], embed)
-    best = ranked[0].probability if ranked else 0.0
-    chosen = [candidate for candidate in ranked[:MAX_SENTENCES] if candidate.probability >= best * _NEAR_BEST]
-    return Extract(chosen, best)
+    if embed is None or not ranked:
+        return ranked
+    first = {(candidate.source, candidate.span) for candidate in ranked[:_LOOKED_AT]}
+    again = asked.rank(await _similarities(asked, first, embed))
+    return [*again, *ranked[_LOOKED_AT:]]
 
 
-async def _with_vectors(asked: Question, ranked: Sequence[Candidate], embed: Embed) -> list[Candidate]:
-    places = {(candidate.source, candidate.span) for candidate in ranked}
+def best(ranked: Sequence[Candidate]) -> list[Candidate]:
+    """What an answer consists of: the first one, and those that are nearly as likely."""
+    return [one for one in ranked[:MAX_SENTENCES] if one.probability >= ranked[0].probability * _NEAR_BEST]
+
+
+async def _similarities(asked: Question, places: set[tuple[int, Span]], embed: Embed) -> dict[Sentence, float]:
     kept = [sentence for sentence in asked.sentences if (sentence.source, sentence.span) in places]
     first, *others = await embed([asked.text, *(sentence.text for sentence in kept)])
-    return asked.rank({sentence: cosine(first, vector) for sentence, vector in zip(kept, others, strict=True)})
-
-
-def cosine(first: Vector, second: Vector) -> float:
-    """Of two vectors of unit length."""
-    return sum(a * b for a, b in zip(first, second, strict=True))
+    return {sentence: cosine(first, vector) for sentence, vector in zip(kept, others, strict=True)}

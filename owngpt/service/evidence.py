@@ -1,0 +1,81 @@
+"""What is known of a question and its passages before anything is answered: which sentences answer it, how likely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from owngpt.service.app import App
+from owngpt.service.chat import ChatPrompt
+from owngpt.service.embeddings import tokenize
+from owngpt.trust.answering import Candidate, Source
+from owngpt.trust.extract import rank
+from owngpt.trust.vectors import Embed
+from owngpt.types import Citation, Passage
+
+_HINTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Passages, and their sentences ranked by how likely they answer the question."""
+
+    question: str
+    passages: Sequence[Passage]
+    ranked: Sequence[Candidate]
+
+    @property
+    def best(self) -> float:
+        """How likely any sentence answers."""
+        return self.ranked[0].probability if self.ranked else 0.0
+
+    @property
+    def hints(self) -> tuple[Passage, ...]:
+        """The passages that come nearest to an answer, the nearest first."""
+        order = dict.fromkeys(candidate.source for candidate in self.ranked)
+        return tuple(self.passages[source] for source in order)[:_HINTS]
+
+    def relevance(self, citations: Sequence[Citation]) -> float:
+        """How likely what is cited answers the question; of an answer that cites nothing, how likely anything does."""
+        if not citations:
+            return self.best
+        return max((one.probability for one in self.ranked if self._is_cited(one, citations)), default=0.0)
+
+    def best_of(self, passage: Passage) -> tuple[int, int]:
+        """The characters of a passage that are likeliest to answer."""
+        number = next(i for i, known in enumerate(self.passages) if known is passage)
+        span = next((one.span for one in self.ranked if one.source == number), (0, 0))
+        return (span[0], span[1])
+
+    def _is_cited(self, candidate: Candidate, citations: Sequence[Citation]) -> bool:
+        passage = self.passages[candidate.source]
+        start, end = (passage.start + offset for offset in candidate.span)
+        return any(
+            citation.passage_id == passage.id and citation.start < end and start < citation.end
+            for citation in citations
+        )
+
+
+async def gather(app: App, question: str, passages: Sequence[Passage]) -> Evidence:
+    """Rank the sentences of the passages; with vectors, where an embedding model is loaded."""
+    sources = [Source(passage.text, passage.score) for passage in passages]
+    return Evidence(question, passages, await rank(question, sources, embedding(app)))
+
+
+def question_of(prompt: ChatPrompt) -> str:
+    """What is asked: the last words of the user."""
+    return next((message.content for message in reversed(prompt.messages) if message.role == "user"), "")
+
+
+def embedding(app: App) -> Embed | None:
+    """Texts -> vectors, by the embedding model that is loaded; None without one."""
+    if not app.models.embedders:
+        return None
+    served = app.models.embedders[0]
+
+    async def embed(texts: Sequence[str]) -> list[list[float]]:
+        ids = await app.workers.run(sum(map(len, texts)), tokenize, served.tokenizer, texts)
+        limit = served.embedder.max_input_tokens
+        return await served.embedder.embed([tokens[:limit] for tokens in ids])
+
+    return embed

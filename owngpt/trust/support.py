@@ -1,0 +1,126 @@
+"""Does this passage bear out that sentence? A protocol, and the first scorer: words, names, numbers, negation, vectors.
+
+Weights are fitted by logistic regression on labelled pairs of claim and evidence (`benchmarks/trust.py` says which).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+from owngpt.trust.language import language_of
+from owngpt.trust.logistic import logistic
+from owngpt.trust.sentences import split_sentences
+from owngpt.trust.terms import coverage, terms, weight
+from owngpt.trust.vectors import Embed, cosine
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NAME = re.compile(r"\b[A-Z][\w'’-]+|[\u30a1-\u30fa\u30fc]{2,}|[\u4e00-\u9fff]{2,}")
+_NEGATION = re.compile(
+    r"\b(not|no|never|none|nobody|nothing|neither|nor|without|cannot|fail(s|ed)?|refus(es|ed))\b|n['’]t\b"
+    r"|ない|なかっ|ません|ず(に|、|。|$)|無い|いいえ|未"
+)
+_LOOKED_AT = 24  # sentences of the evidence that are compared as vectors
+_NUMBER_WEIGHT = 2.0  # of numbers, beside that of words
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence, and the texts that it rests on."""
+
+    text: str
+    evidence: Sequence[str]
+
+
+class Scorer(Protocol):
+    """How well statements are borne out by their evidence."""
+
+    async def score(self, statements: Sequence[Statement]) -> list[float]:
+        """One number for each, 0 to 1."""
+        ...
+
+
+class CombinedScorer:
+    """Lexical and (where there is an embedding model) vector evidence in one number."""
+
+    def __init__(self, embed: Embed | None = None) -> None:
+        self._embed = embed
+
+    async def score(self, statements: Sequence[Statement]) -> list[float]:
+        """See `Scorer`."""
+        return [await self._score(statement) for statement in statements]
+
+    async def _score(self, statement: Statement) -> float:
+        if is_verbatim(statement):
+            return 1.0
+        similarity = await self.similarity(statement) if self._embed else None
+        return logistic(f"supports.{language_of(statement.text)}")(features(statement, similarity))
+
+    async def similarity(self, statement: Statement) -> float:
+        """The highest cosine of the statement and a sentence of its evidence."""
+        assert self._embed is not None
+        ranked = sorted(_sentences(statement), key=lambda text: -_covered(statement.text, text))[:_LOOKED_AT]
+        first, *others = await self._embed([statement.text, *ranked])
+        return max((cosine(first, other) for other in others), default=0.0)
+
+
+def is_verbatim(statement: Statement) -> bool:
+    """Whether it stands in its evidence word for word."""
+    text = statement.text.strip()
+    return any(text in evidence for evidence in statement.evidence)
+
+
+def features(statement: Statement, similarity: float | None = None) -> dict[str, float]:
+    """What speaks for the statement and against it, each about 0 to 1."""
+    whole = "\n".join(statement.evidence)
+    best = max(_windows(statement), key=lambda text: _covered(statement.text, text), default="")
+    names, numbers = set(_NAME.findall(statement.text)), set(_NUMBER.findall(statement.text))
+    return {
+        "covered": _covered(statement.text, whole),
+        "best": _covered(statement.text, best),
+        "order": _order(statement.text, best),
+        "names_missing": _missing(names, whole),
+        "numbers_missing": _missing(numbers, whole),
+        "numbers_far": _missing(numbers, best),
+        "has_numbers": float(bool(numbers)),
+        "negation": float(bool(_NEGATION.search(statement.text)) != bool(_NEGATION.search(best))),
+        "is_negative": float(bool(_NEGATION.search(statement.text))),
+        "length": min(1.0, len(statement.text) / 200),
+        "has_similarity": float(similarity is not None),
+        "similarity": similarity or 0.0,
+    }
+
+
+def _sentences(statement: Statement) -> list[str]:
+    return [span.of(text) for text in statement.evidence for span in split_sentences(text)]
+
+
+def _windows(statement: Statement) -> list[str]:
+    """Each sentence of the evidence with the next one."""
+    found = _sentences(statement)
+    return [f"{first} {second}" for first, second in zip(found, [*found[1:], ""], strict=True)]
+
+
+def _covered(text: str, by: str) -> float:
+    wanted = terms(text)
+    return coverage(wanted, terms(by), _weights(wanted))
+
+
+def _weights(wanted: Mapping[str, int]) -> dict[str, float]:
+    return {term: weight(term) * (_NUMBER_WEIGHT if term[0].isdigit() else 1.0) for term in wanted}
+
+
+def _missing(words: set[str], text: str) -> float:
+    lowered = text.lower()
+    return sum(word.lower() not in lowered for word in words) / len(words) if words else 0.0
+
+
+def _order(text: str, by: str) -> float:
+    """Which part of neighbouring terms are in this order there, too."""
+    first, second = list(terms(text)), {term: place for place, term in enumerate(terms(by))}
+    known = [second[term] for term in first if term in second]
+    pairs = list(pairwise(known))
+    return sum(a < b for a, b in pairs) / len(pairs) if pairs else 0.5

@@ -1,0 +1,157 @@
+"""Generated answers with locked quotes: what a client gets, whatever the model says."""
+
+from __future__ import annotations
+
+import pytest
+
+from owngpt.errors import InvalidRequest
+from owngpt.service.app import App, Caller
+from owngpt.service.chat import ChatPrompt
+from owngpt.service.generate import Caching, GenerationRequest
+from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, ground
+from owngpt.text.grammar import ResponseFormat
+from owngpt.types import Citation, Message, Passage, SamplingParams, Verdict
+from tests.fakes.engine import engine_of, make_app
+from tests.service.test_extracting import PARIS, TOKYO, passage, text_of
+
+QUESTION = "When was the Eiffel Tower built?"
+OPEN = GroundingOptions(abstain=False)
+STRICT = GroundingOptions(threshold=0.3)
+
+
+async def ask(
+    app: App,
+    options: GroundingOptions = OPEN,
+    passages: tuple[Passage, ...] = (passage(PARIS, start=10), passage(TOKYO, "b")),
+    question: str = QUESTION,
+    response_format: ResponseFormat = ResponseFormat(),  # noqa: B008
+    **sampling: object,
+) -> list[GroundedEvent]:
+    caller = Caller("proj_1", "default", "org_1", "key_1", is_admin=False)
+    prompt = ChatPrompt([Message("system", "Be brief."), Message("user", question)], response_format=response_format)
+    params = SamplingParams(**sampling)  # type: ignore[arg-type]
+    request = GenerationRequest(app.models.generative[0], prompt, params, caching=Caching("mine"))
+    async with ground(app, caller, request, passages, options) as generation:
+        return [event async for event in generation]
+
+
+def citations_of(events: list[GroundedEvent]) -> list[Citation]:
+    return [event for event in events if isinstance(event, Citation)]
+
+
+def verdict_of(events: list[GroundedEvent]) -> GroundedVerdict:
+    return next(event for event in events if isinstance(event, GroundedVerdict))
+
+
+@pytest.mark.anyio
+async def test_marks_become_quotation_marks_and_a_citation() -> None:
+    app = make_app('In 1889: "[1] The Eiffel Tower was built in 1889". It is old.')
+    events = await ask(app)
+    (citation,) = citations_of(events)
+    assert text_of(events) == 'In 1889: "The Eiffel Tower was built in 1889". It is old.'
+    assert PARIS[citation.start - 10 : citation.end - 10] == citation.quote == "The Eiffel Tower was built in 1889"
+    assert citation.support is not None
+    assert [sentence.citations for sentence in verdict_of(events).sentences] == [(citation,), ()]
+
+
+@pytest.mark.anyio
+async def test_the_model_sees_the_passages_and_the_question_in_the_last_turn() -> None:
+    app = make_app("Yes.")
+    await ask(app)
+    submission = engine_of(app).submissions[0]
+    prompt = engine_of(app).tokenizer.decode(submission.prompt)
+    assert PARIS in prompt
+    assert TOKYO in prompt
+    assert prompt.index(PARIS) < prompt.index(f"Question: {QUESTION}")
+    assert submission.constraint is not None
+
+
+@pytest.mark.anyio
+async def test_a_quote_that_is_cut_short_is_closed_and_cited_as_far_as_it_came() -> None:
+    events = await ask(make_app('See "[1] The Eiffel Tower was built in 1889 by'), max_tokens=20)
+    assert text_of(events) == 'See "The Eiffel "'
+    assert [citation.quote for citation in citations_of(events)] == ["The Eiffel "]
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_nothing_bears_out_is_never_shown() -> None:
+    events = await ask(make_app("Bananas were invented by Napoleon in 1745."), STRICT)
+    verdict = verdict_of(events)
+    assert verdict.verdict is Verdict.ABSTAINED
+    assert text_of(events) == verdict.message
+    assert not citations_of(events)
+
+
+@pytest.mark.anyio
+async def test_what_the_passages_do_not_answer_is_not_even_generated() -> None:
+    app = make_app("Never said.")
+    events = await ask(app, GroundingOptions(threshold=0.5), question="Who won the World Cup final of 1998?")
+    assert verdict_of(events).verdict is Verdict.ABSTAINED
+    assert not engine_of(app).submissions
+
+
+@pytest.mark.anyio
+async def test_an_answer_is_shown_from_its_first_supported_sentence_on() -> None:
+    app = make_app(
+        'It was built long ago. "[1] The Eiffel Tower was built in 1889 by Gustave Eiffel." Bananas are blue.'
+    )
+    events = await ask(app, STRICT)
+    assert text_of(events).startswith("It was built long ago.")
+    assert text_of(events).endswith("Bananas are blue.")
+    verdict = verdict_of(events)
+    assert verdict.verdict is Verdict.PARTLY
+    assert [round(sentence.support, 1) for sentence in verdict.sentences][1] == 1.0
+
+
+@pytest.mark.anyio
+async def test_restricted_passages_are_cached_only_for_who_may_read_them() -> None:
+    """And never on disk."""
+    app = make_app("Yes.")
+    await ask(app)
+    await ask(app, passages=(passage(PARIS, readers=frozenset({"user:1"})),))
+    await ask(app, passages=(passage(PARIS, readers=frozenset({"user:2"})),))
+    first, second, third = engine_of(app).submissions
+    assert len({first.namespace, second.namespace, third.namespace}) == 3
+    assert (first.is_durable, second.is_durable) == (True, False)
+
+
+def schema(**properties: object) -> ResponseFormat:
+    return ResponseFormat("json_schema", {"type": "object", "properties": properties, "required": list(properties)})
+
+
+@pytest.mark.anyio
+async def test_a_field_of_a_schema_may_be_a_quote() -> None:
+    sentence = "The Eiffel Tower was built in 1889 by Gustave Eiffel."
+    app = make_app(f'{{"year": 1889, "proof": "{sentence}"}}')
+    format = schema(year={"type": "integer"}, proof={"type": "string", "x-owngpt-quote": True})
+    events = await ask(app, STRICT, response_format=format)
+    (citation,) = citations_of(events)
+    assert (citation.quote, citation.start) == (sentence, 10 + PARIS.index(sentence))
+    assert text_of(events)[: citation.index].endswith(f'"{sentence}"')
+    constraint = engine_of(app).submissions[0].constraint
+    assert constraint is not None
+    assert sentence in constraint.grammar
+
+
+@pytest.mark.anyio
+async def test_a_conforming_answer_that_is_not_borne_out_says_nothing() -> None:
+    app = make_app('{"proof": "Bananas are invented by Napoleon."}')
+    events = await ask(app, STRICT, response_format=schema(proof={"type": "string"}))
+    assert text_of(events) == ""
+    assert verdict_of(events).message
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("sampling", [{"n": 2}, {"logprobs": 2}])
+async def test_what_cannot_be_had_is_refused(sampling: dict[str, int]) -> None:
+    with pytest.raises(InvalidRequest):
+        await ask(make_app("Yes."), **sampling)
+
+
+@pytest.mark.anyio
+async def test_passages_that_do_not_fit_are_narrowed_and_the_rest_is_counted() -> None:
+    app = make_app('"[1] Never quoted."', max_model_len=1500)
+    passages = tuple(passage(f"{PARIS} {'Filler words stand here. ' * 60}", f"n{i}") for i in range(30))
+    events = await ask(app, passages=passages)
+    assert verdict_of(events).num_omitted > 0
+    assert "The Eiffel Tower was built in 1889" in engine_of(app).tokenizer.decode(engine_of(app).submissions[0].prompt)
