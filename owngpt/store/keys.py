@@ -157,8 +157,19 @@ class Keys:
             key = find_key(transaction.execute, "keys.id = ?", (key_id,))
         self.forget()
         if key is None:
-            raise NotFound(f"no API key has the id {key_id!r}; `owngpt keys list` shows them", param="id")
+            raise _unknown(key_id)
         return key
+
+    def rotate(self, key_id: str, until: int) -> NewKey:
+        """A new key with the rights of another, which ends at that time (Unix seconds). Raises `NotFound`."""
+        with self._db.write() as transaction:
+            old = find_key(transaction.execute, "keys.id = ? AND keys.revoked_at IS NULL", (key_id,))
+            if old is None:
+                raise _unknown(key_id)
+            expire_key(transaction, old, until)
+            new = create_key(transaction, old.project_id, old.name, old.scopes, old.owner_id, old.expires_at)
+        self.forget()
+        return new
 
     def touch(self, key_id: str) -> None:
         """Note that the key was used now."""
@@ -276,6 +287,10 @@ def _insert(
     key = find_key(transaction.execute, "keys.id = ?", (key_id,))
     assert key is not None, "a key was inserted and is not there"
     return key
+
+
+def _unknown(key_id: str) -> NotFound:
+    return NotFound(f"no API key has the id {key_id!r}; `owngpt keys list` shows them", param="id")
 
 
 def _hash(secret: str) -> str:
