@@ -20,6 +20,7 @@ from owngpt.service.app import Caller
 from owngpt.service.rate_limits import Reading, Readings, duration, readings
 
 API_VERSION = b"2020-10-01"
+REQUEST_ID = "owngpt.request_id"  # where a part of this server that calls another puts the id; no HTTP client can
 FORM_BYTES = 1024**2  # what a form may have beside its file
 _FILE_ROUTES = re.compile(r"/v1/files|/v1/uploads/[^/]+/parts")
 EXPOSED_HEADERS = (
@@ -61,7 +62,7 @@ class HeadersMiddleware:
             return
         start = time.perf_counter()
         state = scope.setdefault("state", {})
-        state["request_id"] = f"req_{secrets.token_hex(16)}"
+        state["request_id"] = scope.get(REQUEST_ID) or f"req_{secrets.token_hex(16)}"
         limits = Readings()
         readings.set(limits)
 

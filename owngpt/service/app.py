@@ -21,6 +21,7 @@ from owngpt.service.rate_limits import RateLimits
 from owngpt.service.recording import ReceiptWriter
 from owngpt.service.telemetry import Metrics, NoMetrics, NoTracer, Tracer
 from owngpt.service.workers import Workers
+from owngpt.store.batches import Batches
 from owngpt.store.blobs import Blobs
 from owngpt.store.db import Database
 from owngpt.store.files import Files
@@ -31,6 +32,7 @@ from owngpt.store.receipts import Receipts
 from owngpt.store.scopes import API
 from owngpt.store.spend import Spend
 from owngpt.store.uploads import Uploads
+from owngpt.types import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Caller:
     scopes: frozenset[str] = API  # all that the key may do, by the names of `store/scopes.py`
     models: ModelRule | None = None  # the models that the project may use; None: all
     disabled_tools: frozenset[str] = frozenset()  # hosted tools that the project may not use
+    tier: Tier | None = None  # of work that nobody waits for, whatever its requests say; None: as they say
 
     @property
     def principals(self) -> frozenset[str]:
@@ -71,6 +74,7 @@ class App:
     receipts: ReceiptWriter = field(init=False)
     files: Files = field(init=False)
     uploads: Uploads = field(init=False)
+    batches: Batches = field(init=False)
     background: list[Background] = field(init=False)
     meter: Meter = field(init=False)
     rates: RateLimits = field(init=False)
@@ -82,6 +86,7 @@ class App:
         self.files = Files(self.database, Blobs(self.settings.data_dir / "files"))
         self.files.blobs.collect(self.database)
         self.uploads = Uploads(self.database, self.files)
+        self.batches = Batches(self.database)
         self.background = [Repeated(partial(prune, self.files, self.uploads), HOUR)]
         self.chunks = ChunkIndex(self.database)
         self.searcher = Searcher(self.database)
@@ -116,7 +121,10 @@ class App:
 
     async def drain(self) -> None:
         """Admit nothing more; return when every running request has ended."""
-        await asyncio.gather(self.limits.drain(), *(work.rest() for work in self.background))
+        async with asyncio.TaskGroup() as group:
+            for work in self.background:
+                group.create_task(work.rest())
+            await self.limits.drain()
 
     def close(self) -> None:
         """Stop the engines and close the database."""

@@ -19,6 +19,8 @@ _TIERS = {
 
 def tier_of(settings: Settings, caller: Caller, service_tier: str | None) -> Tier:
     """What serves a request that says `service_tier`; `auto`, or nothing, is what its project is set to."""
+    if caller.tier is not None:
+        return caller.tier
     if service_tier is None or service_tier == "auto":
         return _TIERS[_project(settings, caller).service_tier]
     return _TIERS[service_tier]

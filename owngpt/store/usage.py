@@ -91,6 +91,16 @@ def add_events(transaction: Transaction, events: Iterable[UsageEvent]) -> list[T
     ]
 
 
+def void_events(transaction: Transaction, project_id: str, request_id: str) -> int:
+    """Take back what a request has cost whose answer was lost together with the server, and that runs again for
+    nothing; -> how many events that were."""
+    sql = f"DELETE FROM usage_events WHERE project_id = ? AND request_id = ? RETURNING {', '.join(COLUMNS)}"
+    events = [UsageEvent(**row) for row in transaction.execute(sql, (project_id, request_id))]
+    for event in events:
+        add_costs(transaction, event.organization_id, project_id, month_of(event.created_at), -event.cost)
+    return len(events)
+
+
 def month_of(seconds: float) -> int:
     """The first second of the calendar month (UTC)."""
     when = time.gmtime(seconds)

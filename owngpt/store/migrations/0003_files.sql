@@ -56,16 +56,17 @@ CREATE INDEX upload_parts_by_upload ON upload_parts (upload_id);
 CREATE INDEX upload_parts_by_content ON upload_parts (sha256);
 
 -- `input_sha256` holds the input's bytes for as long as the batch needs them, also when its file is deleted.
--- `caller` is JSON: in whose name its requests run. `errors` and `metadata` are JSON.
+-- Its requests run in the name of the key, with the rights that it has then. `errors` and `metadata` are JSON.
 CREATE TABLE batches (
     id TEXT PRIMARY KEY,
     project_id TEXT NOT NULL REFERENCES projects (id),
-    caller TEXT NOT NULL,
+    key_id TEXT NOT NULL,
     endpoint TEXT NOT NULL,
     completion_window TEXT NOT NULL,
     metadata TEXT,
     input_file_id TEXT NOT NULL,
     input_sha256 TEXT,
+    readers TEXT NOT NULL,
     output_seconds INTEGER,
     status TEXT NOT NULL,
     model TEXT,
@@ -75,6 +76,10 @@ CREATE TABLE batches (
     total INTEGER NOT NULL DEFAULT 0,
     completed INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
+    input_tokens INTEGER NOT NULL DEFAULT 0,
+    cached_tokens INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     in_progress_at INTEGER,
@@ -92,7 +97,8 @@ CREATE INDEX batches_by_status ON batches (status, created_at);
 
 CREATE INDEX batches_by_content ON batches (input_sha256);
 
--- A line of a batch's input: where it stands there, and how far it is. pending -> started -> completed | failed.
+-- A line of a batch's input: where it stands there, and how far it is. pending -> started -> completed or failed;
+-- `stopped`: ended by a server that was about to stop.
 -- `started` is on disk before the request runs, its end together with `result`: the line of the output file.
 CREATE TABLE batch_lines (
     batch_id TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
