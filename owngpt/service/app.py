@@ -30,7 +30,6 @@ from owngpt.store.project_settings import ModelRule
 from owngpt.store.rate_limits import ProjectRateLimits
 from owngpt.store.receipts import Receipts
 from owngpt.store.scopes import API
-from owngpt.store.spend import Spend
 from owngpt.store.uploads import Uploads
 from owngpt.types import Tier
 
@@ -94,7 +93,7 @@ class App:
         self.receipts.prune()
         self.meter = Meter(self.database, self.settings.data_dir / "metering", self.settings.prices)
         self.rates = RateLimits(ProjectRateLimits(self.database), self.settings.projects)
-        self.budgets = Budgets(Spend(self.database))
+        self.budgets = Budgets(self.database)
         self.limits.accounts = Accounts(self.meter, self.rates, self.budgets)
 
     @property

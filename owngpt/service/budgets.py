@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from owngpt.errors import InsufficientQuota
 from owngpt.store.cache import TimedCache
-from owngpt.store.spend import ORGANIZATION, Spend, Standing
+from owngpt.store.db import Database
+from owngpt.store.spend import ORGANIZATION, Standing, standing_of
 from owngpt.store.usage import month_of
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class _Standings(NamedTuple):
 class Budgets:
     """The budgets of all projects. Used by one event loop; `load` by any thread."""
 
-    def __init__(self, spend: Spend, clock: Callable[[], float] = time.monotonic) -> None:
-        self._spend = spend
+    def __init__(self, db: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._db = db
         self._cache: TimedCache[str, _Standings] = TimedCache(CACHE_SECONDS, max_size=4096, clock=clock)
 
     def is_fresh(self, project_id: str) -> bool:
@@ -42,8 +43,8 @@ class Budgets:
 
         def read() -> _Standings:
             month = month_of(time.time())
-            standings = (self._spend.standing(organization_id, owner, month) for owner in (project_id, ORGANIZATION))
-            return _Standings(*standings)
+            owners = (project_id, ORGANIZATION)
+            return _Standings(*(standing_of(self._db.read, organization_id, owner, month) for owner in owners))
 
         found = self._cache.fill(project_id, read)
         assert found is not None

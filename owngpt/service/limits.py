@@ -121,6 +121,12 @@ class Limits:
         if self.accounts is not None:
             await self.accounts.refresh(caller)
 
+    def forget(self) -> None:
+        """Rate limits or budgets have changed: read them again."""
+        if self.accounts is not None:
+            self.accounts.rates.forget()
+            self.accounts.budgets.forget()
+
     @contextmanager
     def admit(
         self,

@@ -176,14 +176,17 @@ class RateLimits:
         """They have changed."""
         self._rows.clear()
 
-    def limit_of(self, caller_project: str, project_id: str, model: str) -> RateLimit:
+    def limit_of(
+        self, project_name: str, project_id: str, model: str, rows: Mapping[str, RateLimit] | None = None
+    ) -> RateLimit:
         """What holds for a model, or for ALL_MODELS together: the row, or else the config file's."""
-        rows = self._rows.get(project_id)
-        row = (self.load(project_id) if rows is None else rows).get(model)
+        known = self._rows.get(project_id) if rows is None else rows
+        row = (self.load(project_id) if known is None else known).get(model)
         if row is not None:
             return row
-        config = self._projects.get(caller_project) if model == ALL_MODELS else None
-        return RateLimit.of_config(project_id, config)
+        if model == ALL_MODELS and project_name in self._projects:
+            return RateLimit.of_config(project_id, self._projects[project_name])
+        return RateLimit(project_id, model)
 
     def admit(self, caller: Caller, model: str, tier: Tier) -> Reservation:
         """Take a request of what applies to it. Raises `RequestLimitReached` and `TokenLimitReached`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Protocol
 
-from owngpt.store.db import Database
+from owngpt.store.db import Database, Transaction
+from owngpt.store.reading import Read
 
 ALL_MODELS = "*"
 
@@ -35,10 +36,8 @@ class RateLimit:
     batch_tokens_per_day: int | None = None  # input tokens of batches
 
     @classmethod
-    def of_config(cls, project_id: str, rates: _Rates | None) -> RateLimit:
-        """What the config file says of a project."""
-        if rates is None:
-            return cls(project_id, ALL_MODELS)
+    def of_config(cls, project_id: str, rates: _Rates) -> RateLimit:
+        """What the config file says of a project: of all models together."""
         return cls(
             project_id,
             ALL_MODELS,
@@ -60,15 +59,25 @@ class ProjectRateLimits:
 
     def of_project(self, project_id: str) -> dict[str, RateLimit]:
         """By model."""
-        rows = self._db.read(f"SELECT {', '.join(_NAMES)} FROM project_rate_limits WHERE project_id = ?", (project_id,))
-        return {row["model"]: RateLimit(**row) for row in rows}
+        return rate_limits_of(self._db.read, project_id)
 
     def set(self, limit: RateLimit) -> None:
         """Set or replace all of a model's."""
-        changes = ", ".join(f"{name} = excluded.{name}" for name in _NAMES[2:])
         with self._db.write() as transaction:
-            transaction.execute(
-                f"INSERT INTO project_rate_limits ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"
-                f" ON CONFLICT (project_id, model) DO UPDATE SET {changes}",
-                [getattr(limit, name) for name in _NAMES],
-            )
+            set_rate_limit(transaction, limit)
+
+
+def set_rate_limit(transaction: Transaction, limit: RateLimit) -> None:
+    """Likewise, in a transaction of the caller's."""
+    changes = ", ".join(f"{name} = excluded.{name}" for name in _NAMES[2:])
+    transaction.execute(
+        f"INSERT INTO project_rate_limits ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"
+        f" ON CONFLICT (project_id, model) DO UPDATE SET {changes}",
+        [getattr(limit, name) for name in _NAMES],
+    )
+
+
+def rate_limits_of(read: Read, project_id: str) -> dict[str, RateLimit]:
+    """Likewise, inside a transaction or outside."""
+    rows = read(f"SELECT {', '.join(_NAMES)} FROM project_rate_limits WHERE project_id = ?", (project_id,))
+    return {row["model"]: RateLimit(**row) for row in rows}

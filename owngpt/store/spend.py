@@ -12,6 +12,7 @@ from typing import NamedTuple
 from owngpt.errors import NotFound
 from owngpt.store.db import Database, Row, Transaction
 from owngpt.store.paging import PageRequest, page_of
+from owngpt.store.reading import Read, one
 
 CENT = 10_000_000  # in 1e-9 parts of the currency unit
 ORGANIZATION = ""  # as a project's id: the whole organization
@@ -96,91 +97,90 @@ def _owned(organization_id: str, project_id: str) -> tuple[str, tuple[str, ...]]
     return "organization_id = ? AND project_id = ?", (organization_id, project_id)
 
 
-class Spend:
-    """Costs, limits and alerts of all organizations. Where a `project_id` is ORGANIZATION, the whole is meant."""
+def standing_of(read: Read, organization_id: str, project_id: str, month: int) -> Standing:
+    """Where the costs of a month stand; those of the whole organization where `project_id` is ORGANIZATION."""
+    where, values = _owned(organization_id, project_id)
+    [sums] = read(_SUM.format(where=where), (*values, month))
+    cents = limit_of(read, organization_id, project_id)
+    return Standing(int(sums["cost"]), None if cents is None else cents * CENT)
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
 
-    def standing(self, organization_id: str, project_id: str, month: int) -> Standing:
-        """Where the costs of a month stand."""
-        where, values = _owned(organization_id, project_id)
-        [sums] = self._db.read(_SUM.format(where=where), (*values, month))
-        cents = self.limit(organization_id, project_id)
-        return Standing(int(sums["cost"]), None if cents is None else cents * CENT)
+def limit_of(read: Read, organization_id: str, project_id: str) -> int | None:
+    """In cents; None: there is none."""
+    rows = read(
+        "SELECT threshold_amount FROM spend_limits WHERE organization_id = ? AND project_id = ?",
+        (organization_id, project_id),
+    )
+    return int(rows[0]["threshold_amount"]) if rows else None
 
-    def limit(self, organization_id: str, project_id: str) -> int | None:
-        """In cents; None: there is none."""
-        rows = self._db.read(
-            "SELECT threshold_amount FROM spend_limits WHERE organization_id = ? AND project_id = ?",
-            (organization_id, project_id),
-        )
-        return int(rows[0]["threshold_amount"]) if rows else None
 
-    def set_limit(self, organization_id: str, project_id: str, cents: int) -> None:
-        """Set or replace it."""
-        with self._db.write() as transaction:
-            transaction.execute(
-                "INSERT INTO spend_limits (organization_id, project_id, threshold_amount, created_at)"
-                " VALUES (?, ?, ?, ?) ON CONFLICT (organization_id, project_id)"
-                " DO UPDATE SET threshold_amount = excluded.threshold_amount",
-                (organization_id, project_id, cents, int(time.time())),
-            )
+def set_limit(transaction: Transaction, organization_id: str, project_id: str, cents: int) -> None:
+    """Set or replace it."""
+    transaction.execute(
+        "INSERT INTO spend_limits (organization_id, project_id, threshold_amount, created_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (organization_id, project_id) DO UPDATE SET threshold_amount = excluded.threshold_amount",
+        (organization_id, project_id, cents, int(time.time())),
+    )
 
-    def delete_limit(self, organization_id: str, project_id: str) -> bool:
-        """Whether there was one to delete."""
-        with self._db.write() as transaction:
-            rows = transaction.execute(
-                "DELETE FROM spend_limits WHERE organization_id = ? AND project_id = ? RETURNING threshold_amount",
-                (organization_id, project_id),
-            )
-        return bool(rows)
 
-    def add_alert(
-        self, organization_id: str, project_id: str, cents: int, recipients: Sequence[str], subject_prefix: str | None
-    ) -> SpendAlert:
-        """A new alert. If the month's costs are above it already, the next costs trigger it."""
-        now, alert_id = int(time.time()), f"alert_{secrets.token_hex(16)}"
-        alert = SpendAlert(alert_id, organization_id, project_id, cents, tuple(recipients), subject_prefix, now, None)
-        with self._db.write() as transaction:
-            transaction.execute(
-                "INSERT INTO spend_alerts (id, organization_id, project_id, threshold_amount, recipients,"
-                " subject_prefix, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (alert_id, organization_id, project_id, cents, json.dumps(list(recipients)), subject_prefix, now),
-            )
-        return alert
+def delete_limit(transaction: Transaction, organization_id: str, project_id: str) -> None:
+    """Raises `NotFound` if there is none."""
+    owner = (organization_id, project_id)
+    where = "organization_id = ? AND project_id = ?"
+    if not transaction.execute(f"DELETE FROM spend_limits WHERE {where} RETURNING threshold_amount", owner):
+        raise no_limit()
 
-    def update_alert(self, alert: SpendAlert) -> None:
-        """Write threshold, recipients and prefix. With a new threshold it can be triggered once more this month."""
-        with self._db.write() as transaction:
-            [former] = transaction.execute("SELECT threshold_amount FROM spend_alerts WHERE id = ?", (alert.id,))
-            transaction.execute(
-                "UPDATE spend_alerts SET threshold_amount = ?, recipients = ?, subject_prefix = ? WHERE id = ?",
-                (alert.threshold_amount, json.dumps(list(alert.recipients)), alert.subject_prefix, alert.id),
-            )
-            if former["threshold_amount"] != alert.threshold_amount:
-                transaction.execute("DELETE FROM spend_alert_events WHERE alert_id = ?", (alert.id,))
 
-    def alert(self, organization_id: str, project_id: str, alert_id: str) -> SpendAlert:
-        """Raises `NotFound`."""
-        rows = self._db.read(
-            f"SELECT {_ALERT} FROM spend_alerts WHERE organization_id = ? AND project_id = ? AND id = ?",
-            (organization_id, project_id, alert_id),
-        )
-        if not rows:
-            raise NotFound(f"No such spend alert: {alert_id[:100]}", param="alert_id")
-        return _alert(rows[0])
+def no_limit() -> NotFound:
+    """Where one is asked for."""
+    return NotFound("No spend limit is set", param="spend_limit")
 
-    def alerts(self, organization_id: str, project_id: str, page: PageRequest) -> tuple[list[SpendAlert], bool]:
-        """A page of them, and whether there are more."""
-        where = "organization_id = ? AND project_id = ?"
-        found = page_of(self._db, "spend_alerts", _ALERT, where, (organization_id, project_id), page)
-        return [_alert(row) for row in found.rows], found.has_more
 
-    def delete_alert(self, alert: SpendAlert) -> None:
-        with self._db.write() as transaction:
-            transaction.execute("DELETE FROM spend_alert_events WHERE alert_id = ?", (alert.id,))
-            transaction.execute("DELETE FROM spend_alerts WHERE id = ?", (alert.id,))
+def add_alert(
+    transaction: Transaction,
+    organization_id: str,
+    project_id: str,
+    cents: int,
+    recipients: Sequence[str],
+    subject_prefix: str | None,
+) -> SpendAlert:
+    """A new alert. If the month's costs are above it already, the next costs trigger it."""
+    now, alert_id = int(time.time()), f"alert_{secrets.token_hex(16)}"
+    transaction.execute(
+        "INSERT INTO spend_alerts (id, organization_id, project_id, threshold_amount, recipients, subject_prefix,"
+        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (alert_id, organization_id, project_id, cents, json.dumps(list(recipients)), subject_prefix, now),
+    )
+    return SpendAlert(alert_id, organization_id, project_id, cents, tuple(recipients), subject_prefix, now, None)
+
+
+def update_alert(transaction: Transaction, former: SpendAlert, alert: SpendAlert) -> None:
+    """Write threshold, recipients and prefix. With a new threshold it can be triggered once more this month."""
+    transaction.execute(
+        "UPDATE spend_alerts SET threshold_amount = ?, recipients = ?, subject_prefix = ? WHERE id = ?",
+        (alert.threshold_amount, json.dumps(list(alert.recipients)), alert.subject_prefix, alert.id),
+    )
+    if former.threshold_amount != alert.threshold_amount:
+        transaction.execute("DELETE FROM spend_alert_events WHERE alert_id = ?", (alert.id,))
+
+
+def delete_alert(transaction: Transaction, alert: SpendAlert) -> None:
+    """And what is known of when it was triggered."""
+    transaction.execute("DELETE FROM spend_alert_events WHERE alert_id = ?", (alert.id,))
+    transaction.execute("DELETE FROM spend_alerts WHERE id = ?", (alert.id,))
+
+
+def find_alert(read: Read, organization_id: str, project_id: str, alert_id: str) -> SpendAlert:
+    """Raises `NotFound`."""
+    sql = f"SELECT {_ALERT} FROM spend_alerts WHERE organization_id = ? AND project_id = ? AND id = ?"
+    return _alert(one(read, sql, (organization_id, project_id, alert_id), "SpendAlert", alert_id))
+
+
+def alerts_of(db: Database, organization_id: str, project_id: str, page: PageRequest) -> tuple[list[SpendAlert], bool]:
+    """A page of them, and whether there are more."""
+    where = "organization_id = ? AND project_id = ?"
+    found = page_of(db, "spend_alerts", _ALERT, where, (organization_id, project_id), page)
+    return [_alert(row) for row in found.rows], found.has_more
 
 
 _ALERT = (

@@ -14,9 +14,12 @@ from owngpt.server.routes.organization import (
     project_groups,
     project_users,
     projects,
+    rate_limits,
     role_assignments,
     roles,
     service_accounts,
+    spend,
+    usage,
     users,
 )
 
@@ -36,4 +39,7 @@ ROUTES = (
     *role_assignments.ROUTES,
     *audit_logs.ROUTES,
     *certificates.ROUTES,
+    *rate_limits.ROUTES,
+    *spend.ROUTES,
+    *usage.ROUTES,
 )

@@ -137,4 +137,5 @@ def _change(request: Request, handle: Callable[[Change, M], Document], body: M) 
     with app.database.write() as transaction:
         document = handle(Change(request, app, caller_of(request), transaction.execute, transaction), body)
     app.keys.forget()
+    app.limits.forget()
     return document
