@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from owngpt.retrieval.index import ChunkIndex
 from owngpt.retrieval.postings import Postings
+from owngpt.retrieval.search import Query, Scope, Searcher
 from owngpt.store.chunks import ChunkKey, ChunkOwner, Chunks, narrowed
-from owngpt.store.db import SQLite
+from owngpt.store.db import Database
 from owngpt.store.projects import Projects
 from owngpt.types import Chunk
+from tests.retrieval.library import EMBEDDER, Library, direction
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> SQLite:
-    return SQLite(tmp_path / "owngpt.db")
-
-
-def owner(db: SQLite, file_id: str = "file-1") -> ChunkOwner:
+def owner(database: Database, file_id: str = "file-1") -> ChunkOwner:
     return ChunkOwner(
-        project_id=Projects(db).ensure().id,
+        project_id=Projects(database).ensure().id,
         vector_store_id="vs_1",
         file_id=file_id,
         filename="report.pdf",
@@ -41,44 +37,44 @@ CHUNKS = [
 VECTORS = [[1.0, 0.0], [0.6, 0.8]]
 
 
-def test_what_is_added_is_listed_as_it_was(db: SQLite) -> None:
-    index, mine = ChunkIndex(db), owner(db)
-    with db.write() as transaction:
+def test_what_is_added_is_listed_as_it_was(database: Database) -> None:
+    index, mine = ChunkIndex(database), owner(database)
+    with database.write() as transaction:
         index.add(transaction, mine, CHUNKS, VECTORS)
     assert index.list("vs_1", "file-1") == CHUNKS
     assert index.list("vs_2", "file-1") == index.list("vs_1", "file-2") == []
-    [file] = Chunks(db).files(mine.project_id, "vs_1")
+    [file] = Chunks(database).files(mine.project_id, "vs_1")
     assert replace(file.owner, embedder="minilm") == mine
-    assert Chunks(db).files("proj_other", "vs_1") == []
+    assert Chunks(database).files("proj_other", "vs_1") == []
     keys = [ChunkKey("vs_1", "file-1", file.content, number) for number in (1, 9)]
-    assert Chunks(db).find(keys) == {keys[0]: CHUNKS[1]}
-    assert Chunks(db).find([replace(keys[0], content="of before")]) == {}
+    assert Chunks(database).find(keys) == {keys[0]: CHUNKS[1]}
+    assert Chunks(database).find([replace(keys[0], content="of before")]) == {}
 
 
-def test_a_transaction_that_fails_leaves_nothing(db: SQLite) -> None:
-    index, mine = ChunkIndex(db), owner(db)
+def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
+    index, mine = ChunkIndex(database), owner(database)
 
     def crash() -> None:
-        with db.write() as transaction:
+        with database.write() as transaction:
             index.add(transaction, mine, CHUNKS, VECTORS)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         crash()
     assert index.list("vs_1", "file-1") == []
-    assert Chunks(db).revision("vs_1") == ""
+    assert Chunks(database).revision("vs_1") == ""
 
 
-def test_adding_again_replaces(db: SQLite) -> None:
-    index, mine = ChunkIndex(db), owner(db)
+def test_adding_again_replaces(database: Database) -> None:
+    index, mine = ChunkIndex(database), owner(database)
     for chunks in (CHUNKS, CHUNKS[:1]):
-        with db.write() as transaction:
+        with database.write() as transaction:
             index.add(transaction, mine, chunks, None)
     assert index.list("vs_1", "file-1") == CHUNKS[:1]
 
 
-def test_every_change_is_a_new_revision_and_what_changes_nothing_is_not(db: SQLite) -> None:
-    index, mine = ChunkIndex(db), owner(db)
+def test_every_change_is_a_new_revision_and_what_changes_nothing_is_not(database: Database) -> None:
+    index, mine = ChunkIndex(database), owner(database)
     seen = []
     for change in (
         lambda t: index.add(t, mine, CHUNKS, None),
@@ -88,32 +84,32 @@ def test_every_change_is_a_new_revision_and_what_changes_nothing_is_not(db: SQLi
         lambda t: index.set_attributes(t, "vs_1", "file-1", {}, frozenset()),
         lambda t: index.remove(t, "vs_1"),
     ):
-        with db.write() as transaction:
+        with database.write() as transaction:
             change(transaction)
-        seen.append(Chunks(db).revision("vs_1"))
+        seen.append(Chunks(database).revision("vs_1"))
     assert len(set(seen)) == 4
     assert seen[2] == seen[3] == seen[4]
     assert seen[5] == ""
 
 
-def test_attributes_and_readers_change_without_the_content(db: SQLite) -> None:
-    index, mine = ChunkIndex(db), owner(db)
-    with db.write() as transaction:
+def test_attributes_and_readers_change_without_the_content(database: Database) -> None:
+    index, mine = ChunkIndex(database), owner(database)
+    with database.write() as transaction:
         index.add(transaction, mine, CHUNKS, None)
-    [before] = Chunks(db).files(mine.project_id, "vs_1")
-    with db.write() as transaction:
+    [before] = Chunks(database).files(mine.project_id, "vs_1")
+    with database.write() as transaction:
         index.set_attributes(transaction, "vs_1", "file-1", {"year": 2027}, frozenset({"key:k"}))
-    [after] = Chunks(db).files(mine.project_id, "vs_1")
+    [after] = Chunks(database).files(mine.project_id, "vs_1")
     assert (after.owner.attributes, after.owner.readers) == ({"year": 2027}, {"key:k"})
     assert after.content == before.content
 
 
-def test_vectors_are_kept_as_half_floats(db: SQLite) -> None:
-    index, mine = ChunkIndex(db), owner(db)
-    with db.write() as transaction:
+def test_vectors_are_kept_as_half_floats(database: Database) -> None:
+    index, mine = ChunkIndex(database), owner(database)
+    with database.write() as transaction:
         index.add(transaction, mine, CHUNKS, VECTORS)
-    [file] = Chunks(db).files(mine.project_id, "vs_1")
-    [stored] = Chunks(db).segments([file])
+    [file] = Chunks(database).files(mine.project_id, "vs_1")
+    [stored] = Chunks(database).segments([file])
     segment = stored.segment
     kept = np.frombuffer(segment.vectors, "<f2").reshape(segment.num_chunks, segment.dimensions)
     np.testing.assert_allclose(kept, VECTORS, atol=1e-3)
@@ -133,3 +129,17 @@ def test_readers_of_both_are_those_named_in_both_and_never_everybody() -> None:
     assert narrowed(ann, frozenset()) == narrowed(frozenset(), ann) == narrowed(ann, ann | bob) == ann
     assert narrowed(frozenset(), frozenset()) == frozenset()
     assert narrowed(ann, bob) == {"nobody"}
+
+
+def test_the_same_search_has_the_same_scores_in_every_database(database: Database) -> None:
+    """Ranking happens outside the database, on what it keeps."""
+    library = Library(database)
+    library.put("a", ["cats and dogs", "東京のサーバー"], vectors=[direction(0), direction(0, 1)])
+    library.put("b", ["dogs in 東京"], vectors=[direction(1)])
+    query = Query("dogs of 東京", direction(1), EMBEDDER, 0.4)
+    passages = Searcher(database).search(Scope(library.project_id, ("vs_1",)), [query])
+    assert [(passage.id, round(passage.score, 6)) for passage in passages] == [
+        ("vs_1/b#0", 0.500054),
+        ("vs_1/a#1", 0.360121),
+        ("vs_1/a#0", 0.032074),
+    ]
