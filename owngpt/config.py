@@ -87,6 +87,16 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivacyConfig:
+    """What happens to personal data in projects that have no policy of their own."""
+
+    pii: str = "off"  # off, mask, block
+    pii_threshold: float = 0.5  # from which score on something counts as personal data, 0 to 1
+    pii_restore: bool = True  # callers get their own values back
+    pii_seconds: float = 20.0  # a request that takes longer to look through fails
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """How one project is served beside the others."""
 
@@ -129,10 +139,14 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)  # an admin key; None: one is made on the very first start
     otel_endpoint: str | None = None  # OTLP over HTTP; None: no traces
     store: str = "asked"  # which answers leave a receipt: all, asked (those whose request says so), or never
+    images: str = (
+        "refuse"  # in the input of models that read text only: refuse, or note (they are told that one was there)
+    )
     store_days: int | None = None  # receipts older than this are deleted; None: they stay
     log_level: str = "info"
     server: ServerConfig = ServerConfig()
     engine: EngineConfig = EngineConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
 
     @classmethod
     def load(
@@ -192,6 +206,16 @@ def _factor(value: Any) -> float:
     if not factor > 1:
         raise ValueError("it must be a number above 1; inf is no limit")
     return factor
+
+
+def _share(value: Any) -> float:
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise ValueError("it must be a number from 0 to 1")
+    return share
 
 
 def _boolean(value: Any) -> bool:
@@ -327,15 +351,18 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "projects": _projects,
     "prices": _prices,
     "stream_slowdown": _factor,
+    "pii": _one_of("off", "mask", "block", false="off"),
+    "pii_threshold": _share,
     "device": _one_of("cpu", "cuda"),
     "dtype": _one_of("auto", "fp32", "bf16", "int8", "int4", float32="fp32", bfloat16="bf16"),
+    "images": _one_of("refuse", "note"),
     "store": _one_of("all", "asked", "never"),
     "speculation": _one_of("auto", "on", "off", true="on", false="off"),
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
 _SECRETS = ("api_key", "database")  # never shown
 _TABLES = ("aliases", "projects", "prices")  # their keys are the operator's, so only a file can hold them
-_SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig}
+_SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig, "privacy": PrivacyConfig}
 _PLACE: dict[str, str | None] = {f.name: None for f in fields(Settings) if f.name not in _SECTIONS} | {
     f.name: section for section, cls in _SECTIONS.items() for f in fields(cls)
 }

@@ -96,7 +96,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     try:
         if new_key is not None:
             click.echo(f"Your admin key, shown only now: {new_key}")
-        server = Server(create_app(app), app.drain, settings.server.drain_seconds)
+        server = Server(create_app(app), app.drain, settings.server.drain_seconds, settings.server.max_body_bytes)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         with progress.shown() as report:
             loading = in_thread(lambda: load(app, report))

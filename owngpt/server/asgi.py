@@ -19,7 +19,16 @@ from owngpt.server.middleware import (
     HeadersMiddleware,
     body_limits,
 )
-from owngpt.server.routes import batches, conversations, files, organization, responses, search, uploads
+from owngpt.server.routes import (
+    batches,
+    conversations,
+    files,
+    organization,
+    responses,
+    responses_socket,
+    search,
+    uploads,
+)
 from owngpt.server.routes.chat_completions import create_chat_completion
 from owngpt.server.routes.completions import create_completion
 from owngpt.server.routes.embeddings import create_embedding
@@ -45,6 +54,7 @@ ROUTES = (
     *uploads.ROUTES,
     *batches.ROUTES,
     *responses.ROUTES,
+    *responses_socket.ROUTES,
     *conversations.ROUTES,
     *search.ROUTES,
     *organization.ROUTES,

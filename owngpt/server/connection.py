@@ -69,6 +69,11 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._wait(self.BODY_SECONDS)
 
+    def handle_websocket_upgrade(self) -> None:
+        """From here on another protocol has the connection."""
+        self._stop_waiting()
+        super().handle_websocket_upgrade()
+
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
         self._wait(self.BODY_SECONDS)

@@ -54,12 +54,16 @@ def base_url(host: str, listener: socket.socket) -> str:
 class Server(uvicorn.Server):
     """uvicorn with our own way to stop. `drain` returns when no admitted request runs any more."""
 
-    def __init__(self, app: ASGIApp, drain: Callable[[], Awaitable[None]], drain_seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, drain: Callable[[], Awaitable[None]], drain_seconds: float, max_message: int = 8 * 1024**2
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 http=Connection,
-                ws="none",
+                ws="websockets-sansio",
+                ws_max_size=max_message,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

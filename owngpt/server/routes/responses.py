@@ -23,12 +23,13 @@ from owngpt.server.routes.reply import (
 from owngpt.server.schemas.answer import encode
 from owngpt.server.schemas.base import header_value, parse, shown
 from owngpt.server.schemas.lists import list_document, page_request
-from owngpt.server.schemas.responses.request import Include, InputTokensRequest, ResponseRequest
-from owngpt.server.schemas.responses.turn import ReadTurn, to_counted_turn, to_turn
+from owngpt.server.schemas.responses.request import CompactRequest, Include, InputTokensRequest, ResponseRequest
+from owngpt.server.schemas.responses.turn import ReadTurn, to_compacted_turn, to_counted_turn, to_turn
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
 from owngpt.service.app import App, Caller
 from owngpt.service.responses import reading
 from owngpt.service.responses.answer import respond, respond_whole
+from owngpt.service.responses.compaction import compact
 from owngpt.service.responses.history import COUNT_COST, count, prepare
 from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.turn import Context, Turn
@@ -95,6 +96,15 @@ async def list_input_items(request: Request) -> Response:
     return json_response(list_document(items, has_more))
 
 
+async def compact_response(request: Request) -> Response:
+    """POST /v1/responses/compact."""
+    app, caller, body = app_of(request), caller_of(request), await request.body()
+    wire = parse(CompactRequest, body)
+    read = await app.workers.run(len(body), to_compacted_turn, app, caller, wire, request_id(request))
+    turn, context = await prepare(app, caller, read.turn)
+    return WholeAnswer(lambda: _compacted(app, caller, turn, context), ignored_header(read.ignored))
+
+
 def truncated_header(dropped: Sequence[str]) -> dict[str, str]:
     """`x-owngpt-truncated`, where items were left out: their ids."""
     return {"x-owngpt-truncated": header_value(dropped)} if dropped else {}
@@ -128,9 +138,14 @@ async def _whole(app: App, caller: Caller, turn: Turn, context: Context) -> byte
     return encode(await respond_whole(app, caller, turn, context))
 
 
+async def _compacted(app: App, caller: Caller, turn: Turn, context: Context) -> bytes:
+    return encode(await compact(app, caller, turn, context))
+
+
 ROUTES = (
     Route("/v1/responses", create_response, methods=["POST"]),
     Route("/v1/responses/input_tokens", count_input_tokens, methods=["POST"]),
+    Route("/v1/responses/compact", compact_response, methods=["POST"]),
     Route("/v1/responses/{response_id}", retrieve_response, methods=["GET"]),
     Route("/v1/responses/{response_id}", delete_response, methods=["DELETE"]),
     Route("/v1/responses/{response_id}/input_items", list_input_items, methods=["GET"]),

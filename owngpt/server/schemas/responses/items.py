@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel, invalid, shown, translate, unknown_fields
-from owngpt.server.schemas.responses.parts import Content, Part, content_json, output_json
+from owngpt.server.schemas.responses.parts import Content, Part, content_json, note_images, output_json
 from owngpt.service.responses.items import Item, item_id
 
 MAX_ITEMS = 16_384
@@ -106,7 +106,7 @@ class ReferenceItem(WireModel):
 
 
 class ReadItems(NamedTuple):
-    """Items in their stored form (references still to be looked up), and the paths of fields that nobody knows."""
+    """Items in their stored form (references still to be looked up), and the paths of what has no effect."""
 
     items: list[Item]
     unknown: list[str]
@@ -123,12 +123,15 @@ def _listed(value: Any) -> Any:
 Input = Annotated[list[dict[str, Any]], Field(max_length=MAX_ITEMS, fail_fast=True), BeforeValidator(_listed)]
 
 
-def read_items(raw: Sequence[Mapping[str, Any]], where: str = "input") -> ReadItems:
-    """Wire -> items. Raises `InvalidRequest` that names the path."""
+def read_items(raw: Sequence[Mapping[str, Any]], where: str = "input", *, notes_images: bool = False) -> ReadItems:
+    """Wire -> items. Raises `InvalidRequest` that names the path. With `notes_images` they are replaced by a note."""
     items: list[Item] = []
     unknown: list[str] = []
     for i, value in enumerate(raw):
         place = f"{where}[{i}]"
+        for name in ("content", "output") if notes_images else ():
+            if name in value:
+                value = {**value, name: note_images(value[name], f"{place}.{name}", unknown)}
         wire = _parse(value, (where, i), place)
         unknown += [f"{place}.{name}" for name in unknown_fields(wire)]
         items.append(_JSON[type(wire)](wire, place))

@@ -11,7 +11,7 @@ from owngpt.server.schemas.base import Few, WireModel
 from owngpt.server.schemas.chat import Effort, TemplateArguments
 from owngpt.server.schemas.responses.items import Input
 from owngpt.server.schemas.responses.tools import Choice, ToolDefinition
-from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields
+from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields, ServiceTier
 from owngpt.server.schemas.tools import MAX_TOOLS
 
 Metadata = Annotated[
@@ -92,6 +92,19 @@ class InputTokensRequest(ContextFields):
 
     model: str | None = None
     personality: Any = None
+
+
+class CompactRequest(WireModel):
+    """The body of POST /v1/responses/compact. Unlike elsewhere the model has to be named."""
+
+    model: str
+    input: Input | None = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
+    prompt_cache_key: str | None = Field(None, max_length=1024)
+    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
+    prompt_cache_options: Any = None
+    service_tier: ServiceTier | None = None
 
 
 class ResponseRequest(ContextFields, SamplingFields):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from owngpt.errors import InvalidRequest, ModelNotFound
-from owngpt.server.schemas.base import required, unknown_fields
+from owngpt.server.schemas.base import missing, required, unknown_fields
 from owngpt.server.schemas.responses.items import ReadItems, read_items
 from owngpt.server.schemas.responses.request import (
     WITHOUT_EFFECT,
+    CompactRequest,
     ContextFields,
     InputTokensRequest,
     ResponseRequest,
@@ -58,7 +60,7 @@ def to_turn(
     """
     check_response(request)
     model = generator(app, request.model)
-    items, tools = read_items(request.input or ()), _tools(request)
+    items, tools = _items(app, request.input), _tools(request)
     is_stored = stores(app, caller, request)
     if request.background and not is_stored:
         raise InvalidRequest(
@@ -96,7 +98,7 @@ def to_turn(
 def to_counted_turn(app: App, caller: Caller, request: InputTokensRequest) -> ReadTurn:
     """A turn that is only to be counted."""
     check_context(request)
-    items, tools, model = read_items(request.input or ()), _tools(request), generator(app, request.model)
+    items, tools, model = _items(app, request.input), _tools(request), generator(app, request.model)
     turn = Turn(
         id="",
         model=model,
@@ -108,6 +110,26 @@ def to_counted_turn(app: App, caller: Caller, request: InputTokensRequest) -> Re
         conversation_id=request.conversation.id if request.conversation else None,
     )
     return ReadTurn(turn, [*unknown_fields(request), *items.unknown, *tools.ignored])
+
+
+def to_compacted_turn(app: App, caller: Caller, request: CompactRequest, request_id: str) -> ReadTurn:
+    """A turn whose context is to be compacted."""
+    if not request.input and request.previous_response_id is None:
+        raise missing("input")
+    items, model = _items(app, request.input), generator(app, request.model)
+    turn = Turn(
+        id="",
+        model=model,
+        fields={},
+        input=items.items,
+        sampling=SamplingParams(),
+        instructions=request.instructions,
+        previous_response_id=request.previous_response_id,
+        request_id=request_id,
+        caching=Caching(request.prompt_cache_key or "", is_durable=request.prompt_cache_retention in (None, "24h")),
+        tier=tier_of(app.settings, caller, request.service_tier),
+    )
+    return ReadTurn(turn, [*unknown_fields(request), *items.unknown])
 
 
 def generator(app: App, name: str | None) -> ServedModel:
@@ -156,6 +178,10 @@ def _check_conversation(app: App, caller: Caller, request: ResponseRequest) -> N
             "'conversation' needs to be stored, and nothing is kept here; send the whole conversation as 'input'.",
             param="conversation",
         )
+
+
+def _items(app: App, raw: Sequence[dict[str, Any]] | None) -> ReadItems:
+    return read_items(raw or (), notes_images=app.settings.images == "note")
 
 
 def _tools(request: ContextFields) -> ReadTools:

@@ -1,0 +1,116 @@
+"""Compacting a conversation: what people said stays word for word, the rest becomes a summary that only we can open.
+
+The model sums up itself, piece by piece where the conversation is longer than it can read at once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from owngpt.errors import EngineFailed
+from owngpt.service.app import App, Caller
+from owngpt.service.chat import ChatPrompt, ChatReader
+from owngpt.service.generate import GenerationRequest, generate
+from owngpt.service.responses.items import Item, is_user_message, item_id, new_id
+from owngpt.service.responses.rendering import to_messages
+from owngpt.service.responses.seal import Seal
+from owngpt.service.responses.turn import Context, Turn, seal_of
+from owngpt.service.responses.usage import response_usage
+from owngpt.service.workers import INLINE_COST
+from owngpt.text.output import ContentDelta
+from owngpt.types import Message, SamplingParams, Usage
+
+MAX_SUMMARY = 1_024  # tokens
+KEPT_SHARE = 4  # one part in so many of the context is for what people said
+TASK = (
+    "Sum up the conversation below for somebody who has to carry it on without having read it. Keep facts, names, "
+    "numbers, decisions, results of tools and what is still to do. Write the summary only."
+)
+
+
+async def compact(app: App, caller: Caller, turn: Turn, context: Context) -> dict[str, Any]:
+    """`response.compaction`: the newest messages of people, and one item that stands for the whole conversation."""
+    seal = seal_of(app, caller)
+    pieces, kept = await app.workers.run(INLINE_COST, _plan, turn, context.items, seal)
+    summary, usage = "", Usage()
+    for piece in pieces:
+        summary, cost = await _sum_up(app, caller, turn, summary, piece)
+        usage += cost
+    item = {
+        "type": "compaction",
+        "id": item_id("compaction"),
+        "encrypted_content": seal.close(summary, "compaction"),
+    }
+    return {
+        "id": new_id("resp"),
+        "object": "response.compaction",
+        "created_at": int(time.time()),
+        "output": [*kept, item],
+        "usage": response_usage(usage),
+    }
+
+
+def _plan(turn: Turn, items: Sequence[Item], seal: Seal) -> tuple[list[str], list[Item]]:
+    """What is to be summed up, in pieces, and what is kept."""
+    return list(_pieces(to_messages(items, seal), turn)), _kept(items, turn)
+
+
+async def _sum_up(app: App, caller: Caller, turn: Turn, before: str, piece: str) -> tuple[str, Usage]:
+    """The summary of what was summed up before and of one more piece."""
+    task = "\n\n".join(text for text in (TASK, turn.instructions) if text)
+    known = f"Summary of what came before:\n{before}\n\n" if before else ""
+    prompt = ChatPrompt(
+        messages=[Message("system", task), Message("user", f"{known}Conversation:\n{piece}")],
+        reasoning_effort="none" if turn.model.chat.family.can_think else None,
+        param="input",
+    )
+    sampling = SamplingParams(temperature=0.0, max_tokens=_summary_tokens(turn))
+    request = GenerationRequest(
+        turn.model, prompt, sampling, turn.request_id, caching=turn.caching, tier=turn.tier, patience=turn.patience
+    )
+    reader, texts = ChatReader(turn.model, prompt, 1), []
+    async with generate(app, caller, request) as generation:
+        async for token in generation:
+            texts += [delta.text for delta in reader.read(token).deltas if isinstance(delta, ContentDelta)]
+        usage = generation.usage
+    summary = "".join(texts).strip()
+    if not summary:
+        raise EngineFailed("the model gave no summary of the conversation; try again, or use another model")
+    return summary, usage
+
+
+def _pieces(messages: Sequence[Message], turn: Turn) -> Iterator[str]:
+    """The conversation as text, in pieces that fit beside the task and a summary."""
+    lines = "\n".join(_line(message) for message in messages)
+    room = turn.model.engine.max_model_len - 2 * _summary_tokens(turn) - _cost(turn, TASK) - 64
+    ids = turn.model.tokenizer.encode(lines)
+    for start in range(0, len(ids), max(1, room)):
+        yield turn.model.tokenizer.decode(ids[start : start + max(1, room)])
+
+
+def _line(message: Message) -> str:
+    calls = [f"calls {call.name}({call.arguments})" for call in message.tool_calls]
+    return f"{message.role}: " + "\n".join(text for text in (message.content, *calls) if text)
+
+
+def _kept(items: Sequence[Item], turn: Turn) -> list[Item]:
+    """The newest messages of people, whole, as far as there is room for them."""
+    room = turn.model.engine.max_model_len // KEPT_SHARE
+    kept: list[Item] = []
+    for item in reversed([item for item in items if is_user_message(item)]):
+        room -= _cost(turn, json.dumps(item["content"], ensure_ascii=False))
+        if room < 0:
+            break
+        kept.append(item)
+    return kept[::-1]
+
+
+def _summary_tokens(turn: Turn) -> int:
+    return min(MAX_SUMMARY, turn.model.engine.max_model_len // 4)
+
+
+def _cost(turn: Turn, text: str) -> int:
+    return len(turn.model.tokenizer.encode(text))
