@@ -19,6 +19,7 @@
     │   │   └── ResourceUnavailable 429 resource_unavailable: not within the time that it has
     │   ├── InsufficientQuota       429 insufficient_quota: the month's budget is spent
     │   ├── ServiceUnavailable      503 server_error: starting or draining
+    │   ├── PrivacyError            500 server_error, privacy_failed: personal data could not be looked for
     │   └── EngineFailed            500 server_error: the engine could not finish this request
     └── SetupError                  what the operator's machine lacks: the command line prints it and exits 2
         ├── ConfigError             a setting, by name
@@ -186,6 +187,21 @@ class ServiceUnavailable(RequestError):
     @property
     def headers(self) -> dict[str, str]:
         return {"retry-after": "1"}
+
+
+class PrivacyError(RequestError):
+    """Personal data could not be looked for, so nothing goes on. Its message says nothing of the content."""
+
+    status = 500
+    type = "server_error"
+    default_code = "privacy_failed"
+
+    def __init__(
+        self,
+        message: str = "Personal data could not be looked for, so this request was not processed any further. It can "
+        "be sent again; the server's log says what failed.",
+    ) -> None:
+        super().__init__(message)
 
 
 class EngineFailed(RequestError):

@@ -17,6 +17,7 @@ from owngpt.service.files import HOUR, prune
 from owngpt.service.limits import Limits
 from owngpt.service.metering import Meter
 from owngpt.service.models import Models
+from owngpt.service.privacy import Privacy
 from owngpt.service.rate_limits import RateLimits
 from owngpt.service.recording import ReceiptWriter
 from owngpt.service.telemetry import Metrics, NoMetrics, NoTracer, Tracer
@@ -79,6 +80,7 @@ class App:
     rates: RateLimits = field(init=False)
     budgets: Budgets = field(init=False)
     chunks: ChunkIndex = field(init=False)
+    privacy: Privacy = field(init=False)
     searcher: Searcher = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +90,7 @@ class App:
         self.batches = Batches(self.database)
         self.background = [Repeated(partial(prune, self.files, self.uploads), HOUR)]
         self.chunks = ChunkIndex(self.database)
+        self.privacy = Privacy.of(self.database, self.settings)
         self.searcher = Searcher(self.database)
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
         self.receipts.prune()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
 from owngpt.service.models import ServedEmbedder
+from owngpt.service.privacy import Guard
 from owngpt.service.trace import trace
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Usage
@@ -30,13 +31,17 @@ async def embed(
     inputs: Sequence[str | Sequence[int]],
     dimensions: int | None = None,
     *,
+    guard: Guard | None = None,
     named: str | None = None,
     request_id: str = "",
 ) -> Embeddings:
     """Vectors of all inputs; their tokens count when the vectors are there. The caller names the model `named`.
 
+    The inputs have passed the `guard`, where the project's privacy policy demands one.
+
     Raises `InvalidRequest` for inputs that are empty or too long, and for more dimensions than there are.
     """
+    app.privacy.check(caller, guard)
     full = model.embedder.dimensions
     if dimensions is not None and dimensions > full:
         raise InvalidRequest(

@@ -15,6 +15,7 @@ from owngpt.service.app import App, Caller
 from owngpt.service.fanout import Events, fan_out
 from owngpt.service.limits import Ticket
 from owngpt.service.models import ServedModel
+from owngpt.service.privacy import Guard
 from owngpt.service.receipts import Inputs, Order
 from owngpt.service.recording import Recording, leaving
 from owngpt.service.tiers import claim_of
@@ -80,6 +81,7 @@ class GenerationRequest:
     caching: Caching = Caching()
     tier: Tier = Tier.DEFAULT
     patience: float | None = None  # seconds until the first token that its client waits; None: it has not said
+    guard: Guard | None = None  # that its prompt has passed; None: the project's policy demands none
     named: str | None = None  # what its caller calls the model, and is billed for; None: by the model's own name
 
 
@@ -124,6 +126,7 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
     (no room, a prompt that is refused or too long) and `EngineFailed` while its events are read.
     """
     model, prompt, n = request.model, request.prompt, request.sampling.n
+    app.privacy.check(caller, request.guard, request.sampling)
     app.models.check_permitted(model.name, caller.models)
     claim = claim_of(app.settings, caller, request.tier, request.patience)
     await app.limits.refresh(caller)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from owngpt.server.routes.reply import (
     app_of,
     caller_of,
+    guard_of,
     ignored_header,
     models_of,
     patience,
@@ -31,8 +32,9 @@ from owngpt.server.schemas.chat import (
 from owngpt.server.schemas.chat_answer import ChatStream, WholeChat
 from owngpt.server.schemas.sampling import wants_usage
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
-from owngpt.service.chat import ChatPrompt, ChatReader
+from owngpt.service.chat import ChatPrompt
 from owngpt.service.generate import GenerationRequest, generate
+from owngpt.service.privacy.chat import Reader, reader_of
 
 
 async def create_chat_completion(request: Request) -> Response:
@@ -68,6 +70,7 @@ class Answer:
             to_caching(body),
             tier=tier,
             patience=patience(request),
+            guard=guard_of(request),
             named=body.model,
         )
         self.headers = receipt_header(order)
@@ -95,5 +98,5 @@ class Answer:
                 yield chat.add(reader.read(event))
             yield (chat.usage(generation.usage) if self._has_usage else b"") + DONE
 
-    def _reader(self) -> ChatReader:
-        return ChatReader(self._request.model, self._prompt, self._request.sampling.n)
+    def _reader(self) -> Reader:
+        return reader_of(self._request, self._prompt)

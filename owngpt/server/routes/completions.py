@@ -10,7 +10,9 @@ from starlette.responses import Response
 from owngpt.server.routes.reply import (
     app_of,
     caller_of,
+    guard_of,
     ignored_header,
+    masked_ids,
     models_of,
     patience,
     receipt_header,
@@ -39,6 +41,7 @@ def respond(request: Request, body: CompletionRequest) -> Response:
     check_completion(body)
     model = models_of(request).generator(body.model)
     check_tokens(body.prompt, model.tokenizer.vocab_size, "prompt")
+    body.prompt = masked_ids(request, body.prompt, model.tokenizer, "prompt")
     tier = tier_of_request(request, body.service_tier)
     identity = Identity.new("cmpl", body.model or model.name, model.fingerprint.id, tier)
     order = receipt_order(request, body, identity)
@@ -51,6 +54,7 @@ def respond(request: Request, body: CompletionRequest) -> Response:
         order,
         tier=tier,
         patience=patience(request),
+        guard=guard_of(request),
         named=body.model,
     )
     answer = Answer(request, body, generation, identity)
@@ -84,10 +88,12 @@ class Answer:
             yield (completion.usage(generation.usage) if has_usage else b"") + DONE
 
     def _readers(self, generation: Generation) -> list[ChoiceReader]:
-        has_logprobs = self._body.logprobs is not None
+        has_logprobs, guard = self._body.logprobs is not None, self._generation.guard
         echoes = [self._echo(i, ids) for i, ids in enumerate(generation.prompts)]
         return [
-            ChoiceReader(echo, has_logprobs=has_logprobs) for echo in echoes for _ in range(self._generation.sampling.n)
+            ChoiceReader(echo, has_logprobs=has_logprobs, stream=guard.stream() if guard else None)
+            for echo in echoes
+            for _ in range(self._generation.sampling.n)
         ]
 
     def _echo(self, i: int, ids: Sequence[int]) -> Echo | None:
@@ -96,4 +102,6 @@ class Answer:
         tokenizer, asked = self._generation.model.tokenizer, self._body.prompt[i]
         hidden = tokenizer.special_ids if isinstance(asked, str) else frozenset()
         text = asked if isinstance(asked, str) else tokenizer.decode(ids, skip_special=False)
+        if self._generation.guard is not None:
+            text = self._generation.guard.unmask(text)
         return Echo(text, [b"" if token in hidden else tokenizer.token_bytes(token) for token in ids])

@@ -5,7 +5,16 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from owngpt.server.routes.reply import app_of, caller_of, ignored_header, models_of, reply, request_id
+from owngpt.server.routes.reply import (
+    app_of,
+    caller_of,
+    guard_of,
+    ignored_header,
+    masked_ids,
+    models_of,
+    reply,
+    request_id,
+)
 from owngpt.server.schemas.base import unknown_fields
 from owngpt.server.schemas.completions import check_tokens
 from owngpt.server.schemas.embeddings import EmbeddingRequest, check_embedding, embeddings_answer
@@ -24,6 +33,7 @@ def respond(request: Request, body: EmbeddingRequest) -> Response:
     app = app_of(request)
     model = models_of(request).embedder(body.model)
     check_tokens(body.input, model.tokenizer.vocab_size, "input")
+    body.input = masked_ids(request, body.input, model.tokenizer, "input")
 
     async def answer() -> bytes:
         result = await embed(
@@ -32,6 +42,7 @@ def respond(request: Request, body: EmbeddingRequest) -> Response:
             model,
             body.input,
             body.dimensions,
+            guard=guard_of(request),
             named=body.model,
             request_id=request_id(request),
         )

@@ -11,13 +11,15 @@ from starlette.responses import Response
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.answer import Identity
-from owngpt.server.schemas.base import WireModel, header_value, parse, shown
+from owngpt.server.schemas.base import WireModel, dump, header_value, load, parse, shown
 from owngpt.server.schemas.sampling import SamplingFields
 from owngpt.service.app import App, Caller
 from owngpt.service.callers import nothing_is_kept
 from owngpt.service.models import Models
+from owngpt.service.privacy import Guard
 from owngpt.service.receipts import Order
 from owngpt.service.tiers import tier_of
+from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Tier
 
 _PATIENCE_HEADERS = ("x-request-timeout", "x-stainless-read-timeout", "x-stainless-timeout")
@@ -77,8 +79,39 @@ def _seconds(text: str) -> float | None:
 
 async def reply(request: Request, shape: type[M], respond: Callable[[Request, M], Response]) -> Response:
     """Parse the body, check it and build the response; all of it in a worker thread where the body is long."""
-    body = request.state.body = await request.body()
+    body = request.state.body = await masked_body(request)
     return await app_of(request).workers.run(len(body), lambda: respond(request, parse(shape, body)))
+
+
+async def masked_body(request: Request) -> bytes:
+    """The body as it may go on: where the project has a privacy policy, with placeholders for personal data."""
+    app, body = app_of(request), await request.body()
+    guard = request.state.guard = await app.privacy.open(caller_of(request))
+    if guard is None:
+        return body
+    return await app.workers.run(len(body), lambda: dump(guard.mask_document(load(body))))
+
+
+def guard_of(request: Request) -> Guard | None:
+    """What the request has passed, and its answer has to pass."""
+    guard = request.state.guard
+    assert guard is None or isinstance(guard, Guard)
+    return guard
+
+
+def masked_ids(
+    request: Request, inputs: list[str | list[int]], tokenizer: Tokenizer, name: str
+) -> list[str | list[int]]:
+    """Inputs, of which those that are token ids are read, masked, and become tokens again; so does the kept body."""
+    guard = guard_of(request)
+    if guard is None or not any(isinstance(item, list) for item in inputs):
+        return inputs
+    masked = [
+        item if isinstance(item, str) else list(guard.mask_ids(item, tokenizer, f"{name}[{i}]"))
+        for i, item in enumerate(inputs)
+    ]
+    request.state.body = dump({**load(request.state.body), name: masked})
+    return masked
 
 
 def receipt_order(request: Request, body: SamplingFields, identity: Identity) -> Order | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -26,10 +27,7 @@ T = TypeVar("T")
 
 def parse(shape: type[M], body: bytes) -> M:
     """Body -> request. Raises `InvalidRequest` in OpenAI's words: what, where, the value, what is expected."""
-    try:
-        document = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise InvalidRequest(f"We could not parse the JSON body of your request: {error}") from None
+    document = load(body)
     if not isinstance(document, dict):
         raise InvalidRequest(f"The body must be a JSON object, but is {_kind(document)}")
     if len(document) > MAX_FIELDS:
@@ -38,6 +36,19 @@ def parse(shape: type[M], body: bytes) -> M:
         return shape.model_validate(document)
     except ValidationError as error:
         raise translate(error.errors(include_url=False)[0]) from None
+
+
+def load(body: bytes) -> Any:
+    """Body -> JSON values. Raises `InvalidRequest`, which quotes nothing of the body."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidRequest(f"We could not parse the JSON body of your request: {error}") from None
+
+
+def dump(document: Any) -> bytes:
+    """JSON values -> a body that `load` reads as the same values."""
+    return json.dumps(document).encode()
 
 
 def unknown_fields(request: WireModel) -> list[str]:

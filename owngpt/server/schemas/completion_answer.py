@@ -10,6 +10,7 @@ from typing import Any
 from owngpt.server.schemas.answer import ChunkFrame, Identity
 from owngpt.server.schemas.usage import usage_json
 from owngpt.service.logprobs import finite, token_text
+from owngpt.service.privacy import OutputStream
 from owngpt.types import TokenEvent, TokenLogprob, Usage
 
 
@@ -61,9 +62,10 @@ class Piece:
 class ChoiceReader:
     """Turns the events of one choice into pieces, and knows where in the text each token stands."""
 
-    def __init__(self, echo: Echo | None, *, has_logprobs: bool) -> None:
+    def __init__(self, echo: Echo | None, *, has_logprobs: bool, stream: OutputStream | None = None) -> None:
         self._echo = echo
         self._has_logprobs = has_logprobs
+        self._stream = stream  # looks through what the model says
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._offset = 0
 
@@ -75,7 +77,12 @@ class ChoiceReader:
             self._add_prompt(self._echo.tokens, event.prompt.logprobs, logprobs)
         for token in event.logprobs or ():
             self._add(token.token, token, logprobs)
-        return Piece(text + event.text, logprobs, event.finish_reason)
+        return Piece(text + self._said(event), logprobs, event.finish_reason)
+
+    def _said(self, event: TokenEvent) -> str:
+        if self._stream is None:
+            return event.text
+        return self._stream.feed(event.text) + (self._stream.finish() if event.finish_reason else "")
 
     def _add_prompt(
         self, tokens: Sequence[bytes], known: Sequence[TokenLogprob | None] | None, logprobs: Logprobs | None

@@ -1,0 +1,142 @@
+"""Guard: one request's way in and out. What goes in is masked, what comes out is looked through and restored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from owngpt.errors import InvalidRequest
+from owngpt.service.privacy.documents import Masked, walk
+from owngpt.service.privacy.finder import Finder, echoes
+from owngpt.service.privacy.output import OutputStream
+from owngpt.service.privacy.policy import Policy
+from owngpt.service.privacy.vault import LITERAL, PLACEHOLDER, Vault
+from owngpt.trust.pii import Entity, replaced
+from owngpt.trust.pii.entity import resolve
+
+if TYPE_CHECKING:
+    from owngpt.text.tokenizer import Tokenizer
+
+BLANK = "●"
+
+
+class Guard:
+    """Masks and restores with one set of placeholders. Its calls are work for the processor: long texts in a worker.
+
+    Every method raises `PrivacyError` where looking fails, and those that read what the caller sends raise
+    `InvalidRequest` for types that the policy blocks.
+    """
+
+    def __init__(self, finder: Finder, vault: Vault | None = None) -> None:
+        self._finder = finder
+        self._vault = vault or Vault()
+
+    @property
+    def policy(self) -> Policy:
+        return self._finder.policy
+
+    @property
+    def vault(self) -> Vault:
+        """The placeholders that were given until now."""
+        return self._vault
+
+    def mask(self, text: str, param: str | None = None) -> str:
+        """The text with placeholders; `param` is its wire path, to be named where something is blocked."""
+        return str(self.mask_document(text, param or ""))
+
+    def mask_document(self, document: Any, where: str = "") -> Any:
+        """JSON values, masked. First everything is looked through, so that a value is found wherever it stands."""
+        deadline = self._finder.deadline()
+        texts = walk(document, where)
+        found = [self._finder.find(text.text, deadline, label=text.label) for text in texts]
+        found = [text.relevant(entities) for text, entities in zip(texts, found, strict=True)]
+        self._refuse_blocked([(text.path, entities) for text, entities in zip(texts, found, strict=True)])
+        for text, entities in zip(texts, found, strict=True):
+            for entity in entities:
+                self._vault.put(entity.type, _shown(text.text[entity.start : entity.end]), is_own=True)
+        secrets = list(self._vault)
+        masked = {
+            text.key: self._written(text.text, resolve([*entities, *text.relevant(echoes(text.text, secrets))]))
+            for text, entities in zip(texts, found, strict=True)
+        }
+        return Masked(masked).apply(document)
+
+    def mask_ids(self, ids: Sequence[int], tokenizer: Tokenizer, param: str) -> Sequence[int]:
+        """Token ids of a text; they stay the very same where there is nothing to mask."""
+        text = tokenizer.decode(ids, skip_special=False)
+        masked = self.mask(text, param)
+        return ids if masked == text else tokenizer.encode(masked)
+
+    def blank(self, text: str) -> str:
+        """The text with `●` in place of each character that is personal data: every offset stays true."""
+        entities = self._finder.find(text, self._finder.deadline())
+        self._refuse_blocked([("", entities)])
+        return replaced(text, entities, lambda entity: BLANK * len(entity))
+
+    def unmask(self, text: str, *, as_json: bool = False) -> str:
+        """The caller's own values in place of their placeholders; `as_json`: inside the strings of a JSON text."""
+        return PLACEHOLDER.sub(lambda match: self.shown(match[0], as_json=as_json), text)
+
+    def shown(self, name: str, *, as_json: bool = False) -> str:
+        """What the caller sees for a placeholder: values of others stay masked, and so do all without restore."""
+        secret = self._vault.get(name)
+        if secret is None or not secret.is_own or not (self.policy.restore or secret.kind == LITERAL):
+            return name
+        return json.dumps(secret.value, ensure_ascii=False)[1:-1] if as_json else secret.value
+
+    def stream(self, *, as_json: bool = False) -> OutputStream:
+        """For one text that the model writes, piece by piece."""
+        return OutputStream(self, self._finder, as_json=as_json)
+
+    def output(self, text: str, *, as_json: bool = False) -> str:
+        """A whole text that the model wrote."""
+        stream = self.stream(as_json=as_json)
+        return stream.feed(text) + stream.finish()
+
+    def kept(self, document: Any) -> Any:
+        """An answer (or whatever else the caller has seen) as it may be written down: masked again."""
+        return self.mask_document(document)
+
+    def reserve(self, text: str) -> None:
+        """Give no placeholder that stands in this stored text."""
+        self._vault.reserve(text)
+
+    def _written(self, text: str, entities: Sequence[Entity]) -> str:
+        def write(entity: Entity) -> str:
+            return self._vault.put(entity.type, _shown(text[entity.start : entity.end]), is_own=True)
+
+        return replaced(text, entities, write)
+
+    def _refuse_blocked(self, found: Sequence[tuple[str, Sequence[Entity]]]) -> None:
+        """Raise `InvalidRequest` that names types and paths, never values."""
+        blocked: dict[str, set[str]] = {}
+        for path, entities in found:
+            kinds = {entity.type for entity in entities if entity.type != LITERAL}
+            if named := {kind for kind in kinds if self.policy.action(kind) == "block"}:
+                blocked[path] = named
+        if not blocked:
+            return
+        told = "; ".join(
+            f"{path or 'the text'} has {', '.join(sorted(kinds))}" for path, kinds in [*blocked.items()][:8]
+        )
+        raise InvalidRequest(
+            f"The privacy policy of this project blocks personal data: {told}. Remove it and send the request again.",
+            param=next(iter(blocked)) or None,
+            code="pii_blocked",
+        )
+
+
+def _shown(text: str) -> str:
+    """A value as its reader means it: with JSON's escapes read."""
+    if "\\" not in text:
+        return text
+    try:
+        return str(json.loads(f'"{text}"', strict=False))
+    except ValueError:
+        return text
+
+
+def counts_header(counts: Mapping[str, int]) -> str:
+    """`EMAIL=2, PERSON=1`: how much was masked, for a header."""
+    return ", ".join(f"{kind}={number}" for kind, number in sorted(counts.items()))

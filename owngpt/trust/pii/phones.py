@@ -1,0 +1,101 @@
+"""Telephone numbers: what looks like one, and whether libphonenumber, where it is installed, takes it for one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from owngpt.trust.pii.checks import digits_of
+from owngpt.trust.pii.entity import Entity
+from owngpt.trust.pii.rules import AFTER, words
+
+_CONTEXT = words(
+    *("電話", "携帯", "連絡先", "ファックス", "内線", "直通", "でんわ", "代表番号", "フリーダイヤル"),
+    *(
+        "tel",
+        "phone",
+        "telephone",
+        "cell",
+        "mobile",
+        "fax",
+        "call",
+        "contact",
+        "dial",
+        "whatsapp",
+        "ring",
+        "sms",
+        "text me",
+    ),
+    *("reach me", "number is", "hotline", "my number"),
+)
+_SHAPE = re.compile(  # an area in brackets or not, then groups; or one group
+    r"(?<![A-Za-z0-9_])(?<![\d][-.,/:])(?:(?:\+|00)\d{1,3}[-. \n()]{0,3})?(?:\(\d{1,5}\)[-. \n]{0,2})?\d{1,11}"
+    r"(?:[-. \n()ー/]{1,2}\d{2,8}){0,5}(?:\s?(?:x|ext\.?|内線)\s?\d{1,5})?(?![A-Za-z0-9_])(?![-./:]\d)"
+)
+_HOME = ("JP", "US", "GB")  # whose national way of writing is known without further words
+_ABROAD = ("DE", "FR", "IT", "ES", "NL", "SE", "CH", "AU", "IN", "CN", "KR", "PL", "BE", "AT", "DK", "NO", "FI")
+_JAPANESE = re.compile(r"0(?:[5789]0\d{8}|120\d{6}|800\d{7}|[1-9]\d{8})")
+_MOBILE = re.compile(r"0[5789]0\d{8}")
+_DATE = re.compile(
+    r"(?:19|20)\d\d[-./ ]\d{1,2}[-./ ]\d{1,2}(?:\D.*)?|\d{1,2}[-./ ]\d{1,2}[-./ ](?:19|20)\d\d", re.DOTALL
+)
+Valid = Callable[[str, str], bool]  # text, region -> whether such a number can be given out there
+
+
+def _own(text: str, region: str) -> bool:
+    """Without libphonenumber: Japan's and North America's plans, and the length of international ones."""
+    digits = digits_of(text)
+    if region == "ZZ":
+        return 8 <= len(digits) <= 15
+    if region == "JP":
+        return bool(_JAPANESE.fullmatch(digits))
+    return region == "US" and bool(re.fullmatch(r"1?[2-9]\d{2}[2-9]\d{6}", digits))
+
+
+@lru_cache(maxsize=1)
+def _library() -> Valid:
+    try:
+        import phonenumbers
+    except ImportError:
+        return _own
+
+    def is_valid(text: str, region: str) -> bool:
+        try:
+            return phonenumbers.is_valid_number(phonenumbers.parse(text, region))
+        except phonenumbers.NumberParseException:
+            return False
+
+    return is_valid
+
+
+class Phones:
+    """Finds telephone numbers: international, Japanese, American, British; of other countries where words say so."""
+
+    def find(self, text: str) -> Iterator[Entity]:
+        for match in _SHAPE.finditer(text):
+            found = match[0]
+            if 7 <= len(digits_of(found)) <= 20 and not _DATE.fullmatch(found):
+                score = _score(
+                    found, text[max(0, match.start() - 32) : match.start()], text[match.end() : match.end() + AFTER]
+                )
+                if score:
+                    yield Entity(match.start(), match.end(), "PHONE", score, "phone")
+
+
+def _score(found: str, before: str, after: str) -> float:
+    is_valid, is_grouped = _library(), not found.isdecimal()
+    is_called = bool(_CONTEXT.search(before) or _CONTEXT.search(after))
+    if found.startswith(("+", "00")):
+        is_right = is_valid("+" + digits_of(found).removeprefix("00"), "ZZ") or (found[0] == "+" and is_called)
+        return (0.95 if found[0] == "+" or is_called else 0.6) if is_right else 0.0
+    if _MOBILE.fullmatch(digits_of(found)):
+        return 0.95 if is_grouped or is_called else 0.75
+    for region in _HOME:
+        if is_valid(found, region):
+            return 0.9 if is_called else (0.75 if is_grouped and (found[0] in "0(" or found.count("-") >= 2) else 0.4)
+    if not is_called:
+        return 0.45 if is_grouped and found[0] in "0(" and any(is_valid(found, region) for region in _ABROAD) else 0.0
+    if any(is_valid(found, region) for region in _ABROAD):
+        return 0.85
+    return 0.6 if is_grouped else 0.3
