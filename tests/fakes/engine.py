@@ -29,7 +29,7 @@ from owngpt.service.app import App
 from owngpt.service.fingerprint import Fingerprint
 from owngpt.service.limits import Limits
 from owngpt.service.models import Models, ServedEmbedder, ServedModel
-from owngpt.store.db import SQLite
+from owngpt.store.db import Database, SQLite
 from owngpt.store.keys import Keys
 from owngpt.text.chat import ChatRenderer
 from owngpt.text.detokenize import Detokenizer
@@ -211,8 +211,18 @@ class FakeEmbedder:
         pass
 
 
-def make_app(script: Script = "Hello!", *, embedder: bool = True, capacity: int = 64, **engine: Any) -> App:
-    """An App with one scripted model `fake` (alias `gpt-fake`), one embedder `fake-embed`, and the key `KEY`."""
+def make_app(
+    script: Script = "Hello!",
+    *,
+    embedder: bool = True,
+    capacity: int = 64,
+    database: Database | None = None,
+    **engine: Any,
+) -> App:
+    """An App with one scripted model `fake` (alias `gpt-fake`), one embedder `fake-embed`, and the key `KEY`.
+
+    Its database is SQLite, unless another one is given.
+    """
     folder = Path(tempfile.mkdtemp(prefix="owngpt-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     tokenizer = byte_tokenizer(folder, chat_template=CHATML)
@@ -221,7 +231,7 @@ def make_app(script: Script = "Hello!", *, embedder: bool = True, capacity: int 
     models: list[ServedModel | ServedEmbedder] = [ServedModel("fake", fake, tokenizer, chat, 1, FINGERPRINT)]
     if embedder:
         models.append(ServedEmbedder("fake-embed", FakeEmbedder(), tokenizer, 1))
-    database = SQLite(folder / "owngpt.db")
+    database = database or SQLite(folder / "owngpt.db")
     keys = Keys(database)
     keys.ensure_admin(KEY)
     metrics = PrometheusMetrics()

@@ -17,6 +17,7 @@ from owngpt.server.asgi import create_app
 from owngpt.service.app import App
 from owngpt.service.batch_lines import request_id
 from owngpt.store.batches import UNDONE, Line
+from owngpt.store.db import Database
 from owngpt.types import Tier
 from tests.fakes.engine import Submission, engine_of, make_app
 from tests.server.test_files import openai_client
@@ -64,8 +65,8 @@ async def content(client: AsyncOpenAI, file_id: str | None) -> list[Any]:
 
 
 @pytest.fixture
-def app() -> App:
-    return make_app(echo)
+def app(database: Database) -> App:
+    return make_app(echo, database=database)
 
 
 @pytest.fixture

@@ -17,16 +17,15 @@ from openai import AsyncOpenAI
 from owngpt.server.asgi import create_app
 from owngpt.server.auth import INSIDE
 from owngpt.service.app import App, Caller
-from owngpt.store.db import SQLite
-from owngpt.store.keys import Keys
+from owngpt.store.db import Database
 from tests.fakes.engine import KEY, client_of, make_app
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def app() -> App:
-    return make_app()
+def app(database: Database) -> App:
+    return make_app(database=database)
 
 
 @pytest.fixture
@@ -248,7 +247,6 @@ async def test_what_a_crash_left_behind_is_collected_at_the_start(client: AsyncO
         with app.database.write() as transaction:
             app.files.blobs.keep(transaction, staged)
     assert len(blobs(app)) == 2
-    database = SQLite(app.settings.data_dir / "owngpt.db")
-    App(app.settings, database, Keys(database), app.limits)
+    App(app.settings, app.database, app.keys, app.limits)
     assert len(blobs(app)) == 1
     assert (await client.files.content(file.id)).content == b"a"
