@@ -43,13 +43,23 @@ def openai_description() -> dict[str, Any]:
     paths["/models/{model}"].pop("delete", None)
     for operation in (operation for methods in paths.values() for operation in methods.values()):
         operation["responses"] = {"200": operation["responses"]["200"]}
+    return _document(paths, _schemas(text, _references(paths)))
+
+
+def openai_schema(name: str) -> dict[str, Any]:
+    """A JSON schema: the component of that name of OpenAI's description, with all that it refers to."""
+    schemas = _schemas(OPENAI.read_text(encoding="utf-8"), {name})
+    return {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+
+
+def _schemas(text: str, missing: set[str]) -> dict[str, Any]:
+    """These components, and those that they refer to."""
     components = _chunks(text[text.index("\ncomponents:\n") :], 4)
     schemas: dict[str, Any] = {}
-    missing = _references(paths)
     while missing:
         schemas |= {name: components[name][name] for name in missing}
         missing = _references(schemas) - schemas.keys()
-    return _document(paths, schemas)
+    return schemas
 
 
 _ANY: dict[str, Any] = {"default": {"description": "anything"}}
