@@ -16,7 +16,7 @@ from owngpt.server.routes.organization.desk import (
 from owngpt.server.schemas.lists import page_request
 from owngpt.server.schemas.organization.documents import group_document, group_member_document
 from owngpt.server.schemas.organization.requests import AddGroupUser, NameGroup
-from owngpt.store import groups
+from owngpt.store import groups, roles
 from owngpt.store.groups import Group, group_of
 from owngpt.store.paging import page_of
 
@@ -65,6 +65,8 @@ def list_members(desk: Desk) -> Document:
 def add_member(change: Change, body: AddGroupUser) -> Document:
     """A user, or a service account of any project of the organization."""
     group = _find(change)
+    for role, _ in roles.assigned(change.read, change.organization_id, (group.id,), roles.ORGANIZATION):
+        change.check_may_give(role.scopes)
     groups.add_member(change.transaction, group, body.user_id)
     change.log("group.updated", group.id, changes_requested={"users_added": [body.user_id]})
     return {"object": "group.user", "user_id": body.user_id, "group_id": group.id}

@@ -1,0 +1,58 @@
+"""Every route asks for a scope, and the scopes that it may ask for are the documented ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route, WebSocketRoute
+
+from owngpt.server.asgi import ROUTES
+from owngpt.server.scopes import OPEN_PATHS, guarded, scope_of
+from owngpt.store.scopes import ACCEPT_INVITE, API, MANAGEMENT, expand
+
+DOCS = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+OPERATIONS = sorted(
+    {
+        (method, route.path)
+        for route in ROUTES
+        for method in ((route.methods or set()) if isinstance(route, Route) else {"POST"})
+    }
+)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_operation_asks_for_a_known_scope(method: str, path: str) -> None:
+    scope = scope_of(method, path)
+    if path in OPEN_PATHS:
+        assert scope is None
+    elif path.startswith(("/v1/organization", "/v1/projects")):
+        assert scope in MANAGEMENT | {ACCEPT_INVITE}
+    else:
+        assert scope in API
+
+
+def test_every_route_is_guarded() -> None:
+    for route, behind in zip(ROUTES, guarded(ROUTES), strict=True):
+        assert isinstance(behind, Route | WebSocketRoute)
+        assert (behind.app is not route.app) == (route.path not in OPEN_PATHS)
+
+
+def test_a_route_that_nobody_thought_of_does_not_start() -> None:
+    with pytest.raises(LookupError, match="GET /v1/horoscopes asks for no scope"):
+        guarded([Route("/v1/horoscopes", lambda request: request)])
+    with pytest.raises(LookupError):
+        scope_of("GET", "/v1/filesystem")
+
+
+def test_what_scopes_mean() -> None:
+    assert expand(["api", "admin"]) == API | MANAGEMENT
+    assert all(scope.endswith(".read") for scope in expand(["api.read"]))
+    assert expand(["api.files.write"]) == {"api.files.read", "api.files.write"}
+    assert expand([]) == set()
+
+
+def test_every_scope_is_described() -> None:
+    for scope in API | MANAGEMENT:
+        name = scope if scope.startswith("api.model.") else scope.rpartition(".")[0]
+        assert f"`{name}`" in DOCS
