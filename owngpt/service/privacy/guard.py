@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from owngpt.text.tokenizer import Tokenizer
 
 BLANK = "●"
+_ESCAPED = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 
 
 class Guard:
@@ -128,13 +130,8 @@ class Guard:
 
 
 def _shown(text: str) -> str:
-    """A value as its reader means it: with JSON's escapes read."""
-    if "\\" not in text:
-        return text
-    try:
-        return str(json.loads(f'"{text}"', strict=False))
-    except ValueError:
-        return text
+    """A value as its reader means it: characters that JSON has escaped are read."""
+    return _ESCAPED.sub(lambda match: str(json.loads(f'"{match[0]}"')), text)
 
 
 def counts_header(counts: Mapping[str, int]) -> str:

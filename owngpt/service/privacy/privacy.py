@@ -17,6 +17,7 @@ from owngpt.service.responses.seal import Seal
 from owngpt.store import privacy as store
 from owngpt.store.cache import TimedCache
 from owngpt.store.db import Database, Transaction
+from owngpt.store.reading import Read
 from owngpt.trust.pii import Detector
 from owngpt.types import SamplingParams
 
@@ -53,20 +54,23 @@ class Privacy:
     def policy(self, project_id: str) -> Policy:
         """What holds for a project. Reads the database when the cache does not know."""
 
-        def read() -> Policy:
-            text = store.policy(self._db.read, project_id)
-            return self._default if text is None else Policy.read(text)
-
-        known = self._cache.get(project_id) or self._cache.fill(project_id, read)
+        known = self._cache.get(project_id) or self._cache.fill(
+            project_id, lambda: self.policy_in(self._db.read, project_id)[0]
+        )
         assert known is not None
         return known
+
+    def policy_in(self, read: Read, project_id: str) -> tuple[Policy, bool]:
+        """What the database says, and whether that is the server's default."""
+        text = store.policy(read, project_id)
+        return (self._default, True) if text is None else (Policy.read(text), False)
 
     def set_policy(self, transaction: Transaction, project_id: str, policy: Policy | None) -> None:
         """From now on; None: the server's. Call `forget` when the transaction has ended."""
         store.set_policy(transaction, project_id, None if policy is None else policy.write())
 
     def forget(self) -> None:
-        """Read all policies anew."""
+        """Policies have changed: read every one anew. (Other processes know of it within two seconds.)"""
         self._cache.clear()
 
     def guard(self, caller: Caller, owner_id: str | None = None) -> Guard | None:

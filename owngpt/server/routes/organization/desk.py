@@ -138,4 +138,5 @@ def _change(request: Request, handle: Callable[[Change, M], Document], body: M) 
         document = handle(Change(request, app, caller_of(request), transaction.execute, transaction), body)
     app.keys.forget()
     app.limits.forget()
+    app.privacy.forget()
     return document
