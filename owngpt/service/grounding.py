@@ -19,6 +19,7 @@ from owngpt.service.grounded import (
     GroundedGeneration,
     GroundedVerdict,
     GroundingOptions,
+    Mode,
     SentenceSupport,
 )
 from owngpt.service.quoting import quoted
@@ -29,6 +30,7 @@ __all__ = [
     "GroundedGeneration",
     "GroundedVerdict",
     "GroundingOptions",
+    "Mode",
     "SentenceSupport",
     "ground",
 ]

@@ -1,0 +1,64 @@
+"""The short version of `benchmarks/citations.py`: random weights, and not one quote that is not verbatim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from benchmarks.citations import answer_all
+from owngpt.evals.citations import HOSTILE, Case, Tally, cases, has_loose_marks, is_verbatim, made_up
+from owngpt.service.app import App
+from owngpt.types import Citation, Passage
+from tests.clients.serving import tiny_app, tiny_checkpoint
+
+NUM_ANSWERS = 100
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("citations")
+    app = tiny_app(tiny_checkpoint(folder / "tiny"), folder / "data")
+    yield app
+    app.close()
+
+
+def test_no_model_and_no_document_can_make_a_quote_that_is_not_verbatim(app: App) -> None:
+    tally = anyio.run(answer_all, app, list(cases(made_up(50), HOSTILE, NUM_ANSWERS)))
+    assert tally.num_answers == NUM_ANSWERS
+    assert tally.num_citations > NUM_ANSWERS // 10
+    assert (tally.not_verbatim, tally.not_readable, tally.unlocked) == (0, 0, 0), tally.faults
+
+
+def case(text: str) -> Case:
+    return Case("?", [Passage("p", text, "file-1", "a.txt")], {"file-1": text}, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "citation", "is_right"),
+    [
+        ('It "is so" now', Citation(10, "is so", "file-1", "a.txt", 3, 8), True),
+        ('It "is so" now', Citation(10, "is so", "file-1", "a.txt", 2, 7), False),
+        ('It "is so" now', Citation(9, "is so", "file-1", "a.txt", 3, 8), False),
+        ("It is so. now", Citation(10, "is so", "file-1", "a.txt", 3, 8), False),
+        ('It "is so" now', Citation(10, "is so", "file-2", "a.txt", 3, 8), False),
+    ],
+)
+def test_the_check_sees_what_is_wrong(text: str, citation: Citation, is_right: bool) -> None:
+    assert is_verbatim(case("So is so."), text, citation) == is_right
+
+
+def test_the_tally_counts_marks_that_nothing_vouches_for() -> None:
+    tally = Tally()
+    tally.add(case("So it is."), 'He said "no".', [])
+    tally.add(case("So it is."), "No.", [Citation(1, "x", "file-9", "z", 0, 1)])
+    assert (tally.unlocked, tally.not_readable, tally.not_verbatim) == (1, 1, 1)
+    assert not has_loose_marks("It's so.", [])
+
+
+def test_cases_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    texts = made_up(5)
+    assert list(cases(texts, [], 5, seed=1)) == list(cases(texts, [], 5, seed=1))
+    assert list(cases(texts, [], 5, seed=1)) != list(cases(texts, [], 5, seed=2))
