@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from owngpt.store.db import Database
 from tests.fakes.engine import KEY
 from tests.server.organization.office import Office, refused
 
@@ -16,8 +17,8 @@ async def entries(office: Office, **params: Any) -> list[dict[str, Any]]:
     return list((await office.get("/audit_logs", **params))["data"])
 
 
-async def test_an_entry_tells_who_what_and_where() -> None:
-    async with Office.open() as office:
+async def test_an_entry_tells_who_what_and_where(database: Database) -> None:
+    async with Office.open(database=database) as office:
         user = await office.user("ana@example.com", "owner")
         made = await office.post("/admin_api_keys", name="ops")
         with office.app.database.write() as transaction:
@@ -49,15 +50,15 @@ async def test_an_entry_tells_who_what_and_where() -> None:
             assert entry not in await entries(office, **params), params
 
 
-async def test_what_fails_leaves_no_entry_and_what_succeeds_always_does() -> None:
-    async with Office.open() as office:
+async def test_what_fails_leaves_no_entry_and_what_succeeds_always_does(database: Database) -> None:
+    async with Office.open(database=database) as office:
         await office.project("research")
         refused(await office.ask("POST", "/projects", json={"name": "research"}), 409)
         assert [entry["type"] for entry in await entries(office)] == ["project.created"]
 
 
-async def test_refused_keys_are_written_down_but_not_without_bound() -> None:
-    async with Office.open() as office:
+async def test_refused_keys_are_written_down_but_not_without_bound(database: Database) -> None:
+    async with Office.open(database=database) as office:
         project = await office.project("research")
         key = await office.key(project)
         [row] = (await office.get(f"/projects/{project}/api_keys"))["data"]
@@ -96,8 +97,8 @@ async def test_filters_that_cannot_be_read_are_named(name: str, value: str) -> N
         assert name in refused(await office.ask("GET", "/audit_logs", params={name: value}), 400)
 
 
-async def test_pages_of_the_log_are_stable() -> None:
-    async with Office.open() as office:
+async def test_pages_of_the_log_are_stable(database: Database) -> None:
+    async with Office.open(database=database) as office:
         for n in range(7):
             await office.project(f"project {n}")
         first = await office.get("/audit_logs", limit=3)

@@ -8,6 +8,7 @@ import pytest
 
 from owngpt.server.asgi import create_app
 from owngpt.service.app import App
+from owngpt.store.db import Database
 from tests.fakes.engine import KEY, make_app
 
 pytestmark = pytest.mark.anyio
@@ -24,8 +25,8 @@ def admin_of(app: App, key: str = KEY) -> openai.AsyncOpenAI:
     )
 
 
-async def test_projects() -> None:
-    async with admin_of(make_app()) as client:
+async def test_projects(database: Database) -> None:
+    async with admin_of(make_app(database=database)) as client:
         projects = client.admin.organization.projects
         made = await projects.create(name="research")
         assert (await projects.retrieve(made.id)) == made
@@ -38,8 +39,8 @@ async def test_projects() -> None:
         assert len([project async for project in projects.list(include_archived=True, limit=1)]) == 2
 
 
-async def test_service_accounts_and_their_keys() -> None:
-    async with admin_of(make_app()) as client:
+async def test_service_accounts_and_their_keys(database: Database) -> None:
+    async with admin_of(make_app(database=database)) as client:
         projects = client.admin.organization.projects
         project = await projects.create(name="research")
         account = await projects.service_accounts.create(project.id, name="crawler")
@@ -57,8 +58,8 @@ async def test_service_accounts_and_their_keys() -> None:
         assert [account async for account in projects.service_accounts.list(project.id)] == []
 
 
-async def test_people() -> None:
-    app = make_app()
+async def test_people(database: Database) -> None:
+    app = make_app(database=database)
     async with admin_of(app) as client:
         organization = client.admin.organization
         project = await organization.projects.create(name="research")
@@ -86,8 +87,8 @@ async def test_people() -> None:
         assert (await organization.invites.delete(second.id)).deleted
 
 
-async def test_groups_and_roles() -> None:
-    app = make_app()
+async def test_groups_and_roles(database: Database) -> None:
+    app = make_app(database=database)
     async with admin_of(app) as client:
         organization = client.admin.organization
         project = await organization.projects.create(name="research")
@@ -119,8 +120,8 @@ async def test_groups_and_roles() -> None:
         assert (await organization.groups.delete(group.id)).deleted
 
 
-async def test_settings_of_a_project() -> None:
-    async with admin_of(make_app()) as client:
+async def test_settings_of_a_project(database: Database) -> None:
+    async with admin_of(make_app(database=database)) as client:
         organization = client.admin.organization
         project = await organization.projects.create(name="research")
         models = organization.projects.model_permissions
@@ -138,8 +139,8 @@ async def test_settings_of_a_project() -> None:
         await organization.data_retention.update(retention_type="enhanced_zero_data_retention")
 
 
-async def test_admin_keys_and_the_audit_log() -> None:
-    app = make_app()
+async def test_admin_keys_and_the_audit_log(database: Database) -> None:
+    app = make_app(database=database)
     async with admin_of(app) as client:
         keys = client.admin.organization.admin_api_keys
         made = await keys.create(name="ops", expires_in_seconds=3600)
@@ -162,7 +163,7 @@ async def test_admin_keys_and_the_audit_log() -> None:
         assert [entry async for entry in logs.list(effective_at={"lt": entry.effective_at - 10})] == []
 
 
-async def test_certificates_are_refused_by_name() -> None:
-    async with admin_of(make_app()) as client:
+async def test_certificates_are_refused_by_name(database: Database) -> None:
+    async with admin_of(make_app(database=database)) as client:
         with pytest.raises(openai.BadRequestError, match="terminate mTLS at a proxy"):
             await client.admin.organization.certificates.list()

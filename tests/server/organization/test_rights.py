@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from owngpt.store.db import Database
 from owngpt.store.keys import Keys
 from tests.fakes.engine import KEY
 from tests.server.organization.office import Office, good, refused
@@ -93,8 +94,8 @@ async def test_a_service_account_without_a_role_and_one_that_is_deleted_open_not
         refused(await office.chat(key), 401)
 
 
-async def test_a_users_key_follows_the_users_roles() -> None:
-    async with Office.open() as office:
+async def test_a_users_key_follows_the_users_roles(database: Database) -> None:
+    async with Office.open(database=database) as office:
         project = await office.project("research")
         user = await office.user("ana@example.com", projects=((project, "member"),))
         [key] = user["api_keys"]
@@ -139,8 +140,8 @@ async def test_an_owner_of_the_organization_is_at_home_in_every_project() -> Non
         refused(await office.chat(key), 403, "missing_scope")
 
 
-async def test_an_admin_key_may_do_what_its_user_may() -> None:
-    async with Office.open() as office:
+async def test_an_admin_key_may_do_what_its_user_may(database: Database) -> None:
+    async with Office.open(database=database) as office:
         user = await office.user("ana@example.com", "reader")
         made = Keys(office.app.database).create("ana's", scopes=("admin",), owner_id=user["id"])
         good(await office.ask("GET", "/projects", made.secret))
@@ -167,8 +168,8 @@ async def test_an_admin_key_may_do_what_its_user_may() -> None:
         refused(await office.ask("POST", "/projects", again["value"], json={"name": "x"}), 403, "missing_scope")
 
 
-async def test_somebody_can_always_get_in() -> None:
-    async with Office.open() as office:
+async def test_somebody_can_always_get_in(database: Database) -> None:
+    async with Office.open(database=database) as office:
         [only] = (await office.get("/admin_api_keys"))["data"]
         assert "last admin key" in refused(await office.ask("DELETE", f"/admin_api_keys/{only['id']}"), 409)
         [default] = (await office.get("/projects"))["data"]
@@ -182,8 +183,8 @@ async def test_somebody_can_always_get_in() -> None:
         refused(await office.ask("GET", "/projects"), 401)
 
 
-async def test_an_organization_keeps_an_owner() -> None:
-    async with Office.open() as office:
+async def test_an_organization_keeps_an_owner(database: Database) -> None:
+    async with Office.open(database=database) as office:
         ana = await office.user("ana@example.com", "owner")
         assert "last owner" in refused(await office.ask("DELETE", f"/users/{ana['id']}"), 409)
         refused(await office.ask("POST", f"/users/{ana['id']}", json={"role": "reader"}), 409)
@@ -192,8 +193,8 @@ async def test_an_organization_keeps_an_owner() -> None:
         assert [user["id"] for user in (await office.get("/users"))["data"]] == [bo["id"]]
 
 
-async def test_an_invitation_opens_one_thing_once() -> None:
-    async with Office.open() as office:
+async def test_an_invitation_opens_one_thing_once(database: Database) -> None:
+    async with Office.open(database=database) as office:
         invite = await office.post("/invites", email="ana@example.com", role="reader")
         token = invite["token"]
         assert [place["role"] for place in invite["projects"]] == ["member"]
