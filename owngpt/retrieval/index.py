@@ -73,6 +73,6 @@ def _segments(chunks: Sequence[Chunk], vectors: Vectors | None) -> Iterator[Segm
     for base in range(0, len(chunks), SEGMENT_CHUNKS):
         some = chunks[base : base + SEGMENT_CHUNKS]
         postings = postings_of(some)
-        matrix = np.array(vectors[base : base + SEGMENT_CHUNKS] if vectors else [], "<f2")
+        matrix = np.array(vectors[base : base + SEGMENT_CHUNKS] if vectors is not None else [], "<f2")
         dimensions = matrix.shape[1] if matrix.ndim == 2 else 0
         yield Segment(base, len(some), ANALYSIS, postings.to_bytes(), dimensions, matrix.tobytes())

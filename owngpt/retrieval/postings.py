@@ -52,7 +52,7 @@ class Postings:
     @staticmethod
     def joined(pieces: Sequence[Postings]) -> Postings:
         """All of them, the rows of each behind those before it. Takes time in proportion to the postings."""
-        names = np.unique(np.concatenate([piece.terms for piece in pieces]))
+        names = _distinct(np.concatenate([piece.terms for piece in pieces]))
         places = [np.searchsorted(names, piece.terms) for piece in pieces]
         sizes = np.zeros(len(names), np.int64)
         for piece, place in zip(pieces, places, strict=True):
@@ -115,6 +115,14 @@ class Postings:
 def term_id(term: str) -> int:
     """64 bits that stand for the term."""
     return int.from_bytes(hashlib.blake2b(term.encode(), digest_size=8).digest(), "little")
+
+
+def _distinct(terms: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """In order, each once; several times as fast as `np.unique`."""
+    in_order = np.sort(terms)
+    is_first = np.ones(len(terms), np.bool_)
+    np.not_equal(in_order[1:], in_order[:-1], out=is_first[1:])
+    return in_order[is_first]
 
 
 def _starts(sizes: NDArray[Any]) -> NDArray[np.int64]:
