@@ -56,6 +56,7 @@ def open_app(settings: Settings) -> Opened:
     database = open_database(settings.data_dir, settings.database)
     keys, metrics = Keys(database), PrometheusMetrics()
     app = App(settings, database, keys, _limits(settings, metrics), metrics=metrics, tracer=tracer)
+    metrics.watch_usage(app.meter)
     return Opened(app, keys.ensure_admin(settings.api_key))
 
 

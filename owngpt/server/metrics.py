@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from owngpt.service.metering import Meter
 from owngpt.service.models import Models
 from owngpt.service.telemetry import RequestRecord
 
@@ -88,6 +89,10 @@ class PrometheusMetrics:
         """From now on also read the engines' gauges, at each scrape. Call it once."""
         self._registry.register(_Engines(models))
 
+    def watch_usage(self, meter: Meter) -> None:
+        """Likewise the meter's. Call it once."""
+        self._registry.register(_Usage(meter))
+
     def render(self) -> bytes:
         """The text that Prometheus scrapes, in the format of `CONTENT_TYPE`."""
         return generate_latest(self._registry)
@@ -119,6 +124,26 @@ class _Engines(Collector):
                     family.add_metric([model], getattr(stats, attribute))
                 yield family
         yield from _by_tier({(model, tier): v for model, stats in readings.items() for tier, v in stats.tiers.items()})
+
+
+class _Usage(Collector):
+    """Reads how the usage of requests finds its way into the database."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def collect(self) -> Iterator[Metric]:
+        meter, writer = self._meter, self._meter.writer
+        counters = {
+            "usage_events_written": ("Requests whose usage is in the database", writer.num_written),
+            "usage_events_recovered": ("Requests of killed servers that were counted", meter.num_recovered),
+            "usage_write_failures": ("Times that usage could not be written, to be tried again", writer.num_failed),
+            "spend_alerts": ("Spend alerts that were triggered", writer.num_alerts),
+        }
+        for name, (help_text, value) in counters.items():
+            yield CounterMetricFamily(f"owngpt_{name}", help_text, value=value)
+        waiting = "Requests that have ended and whose usage is in the journal alone"
+        yield GaugeMetricFamily("owngpt_usage_events_waiting", waiting, value=writer.num_waiting)
 
 
 def _by_tier(readings: Mapping[tuple[str, str], tuple[int, int, float]]) -> Iterator[Metric]:

@@ -34,7 +34,13 @@ class UsageWriter:
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
+        self._failed: list[_Job] = []
         self.num_written = self.num_failed = self.num_alerts = 0
+
+    @property
+    def num_waiting(self) -> int:
+        """Events that are not in the database yet."""
+        return self._queue.qsize() + len(self._failed)
 
     def put(self, event: UsageEvent, slot: Slot) -> None:
         """Have it written."""
@@ -73,12 +79,11 @@ class UsageWriter:
                     self._thread.start()
 
     def _run(self) -> None:
-        failed: list[_Job] = []
         is_open = True
         while is_open:
-            items = self._take(self._retry_seconds if failed else None)
+            items = self._take(self._retry_seconds if self._failed else None)
             is_open = None not in items
-            failed = self._write([*failed, *(item for item in items if isinstance(item, _Job))])
+            self._failed = self._write([*self._failed, *(item for item in items if isinstance(item, _Job))])
             for item in items:
                 if isinstance(item, Future):
                     item.set_result(None)
