@@ -10,7 +10,7 @@ import pytest
 from owngpt.store.db import Database, SQLite
 from tests.fakes.postgresql import Server, binaries, running_server
 
-TEMPLATE = "owngpt_template"
+TEMPLATE, SHARED = "owngpt_template", "owngpt_shared"
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def postgresql_server() -> Iterator[Server]:
     with running_server() as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
         PostgreSQL(server.url(TEMPLATE)).close()
+        server.execute(f"CREATE DATABASE {SHARED} TEMPLATE {TEMPLATE}")
         yield server
 
 
@@ -47,4 +48,15 @@ def open_new(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     from owngpt.store.postgres import PostgreSQL
 
     server: Server = request.getfixturevalue("postgresql_server")
-    return PostgreSQL(server.new_database(TEMPLATE))
+    database = PostgreSQL(server.url(SHARED))
+    empty(database)
+    return database
+
+
+def empty(database: Database) -> None:
+    """Delete all rows, which is a hundred times faster than to make a new database, and tables that a test has made."""
+    with database.write() as transaction:
+        transaction.execute("DROP TABLE IF EXISTS samples")
+        transaction.execute("SET LOCAL session_replication_role = replica")  # no foreign keys for a moment
+        rows = transaction.execute("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")
+        transaction.execute("; ".join(f"DELETE FROM {row['name']}" for row in rows if row["name"] != "migrations"))

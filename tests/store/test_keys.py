@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from owngpt.errors import ConfigError, InvalidRequest, NotFound
-from owngpt.store.db import SQLite
+from owngpt.store.db import Database, SQLite
 from owngpt.store.keys import Keys
 from owngpt.store.projects import Projects
 
@@ -18,13 +18,8 @@ class Clock:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> SQLite:
-    return SQLite(tmp_path / "owngpt.db")
-
-
-@pytest.fixture
-def keys(db: SQLite) -> Keys:
-    return Keys(db)
+def keys(database: Database) -> Keys:
+    return Keys(database)
 
 
 def test_a_new_key_is_found_again(keys: Keys) -> None:
@@ -37,8 +32,8 @@ def test_a_new_key_is_found_again(keys: Keys) -> None:
     assert len(key.prefix + key.last4) < 15
 
 
-def test_the_secret_is_nowhere_on_disk(keys: Keys, tmp_path: Path) -> None:
-    secret, key = keys.create("laptop")
+def test_the_secret_is_nowhere_on_disk(tmp_path: Path) -> None:
+    secret, key = Keys(SQLite(tmp_path / "owngpt.db")).create("laptop")
     assert key.id.encode() in b"".join(file.read_bytes() for file in tmp_path.iterdir())
     for file in tmp_path.iterdir():
         assert secret[len("sk-own-") + 3 :].encode() not in file.read_bytes()
@@ -110,12 +105,12 @@ def test_revoking_an_unknown_id_is_not_found(keys: Keys) -> None:
         keys.revoke("key_nope")
 
 
-def test_a_key_revoked_by_another_process_ends_within_seconds(db: SQLite, tmp_path: Path) -> None:
+def test_a_key_revoked_by_another_process_ends_within_seconds(database: Database) -> None:
     clock = Clock()
-    here = Keys(db, cache_seconds=2.0, clock=clock)
+    here = Keys(database, cache_seconds=2.0, clock=clock)
     secret, key = here.create()
     here.find(secret)
-    Keys(SQLite(tmp_path / "owngpt.db")).revoke(key.id)
+    Keys(database).revoke(key.id)
     clock.now = 1.9
     assert here.find(secret) == key
     clock.now = 2.1
@@ -146,8 +141,8 @@ def test_names_are_short_and_printable(keys: Keys, name: str) -> None:
         keys.create(project=name)
 
 
-def test_projects_are_made_when_first_asked_for(db: SQLite) -> None:
-    projects = Projects(db)
+def test_projects_are_made_when_first_asked_for(database: Database) -> None:
+    projects = Projects(database)
     assert projects.list() == []
     default = projects.ensure()
     research = projects.ensure("research")

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from owngpt.store.db import SQLite
+from owngpt.store.db import Database
 from owngpt.store.projects import Projects
 from owngpt.store.receipts import Receipt, Receipts
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> SQLite:
-    return SQLite(tmp_path / "owngpt.db")
+def receipts(database: Database) -> Receipts:
+    return Receipts(database)
 
 
 @pytest.fixture
-def receipts(db: SQLite) -> Receipts:
-    return Receipts(db)
-
-
-@pytest.fixture
-def one(db: SQLite) -> Receipt:
-    project = Projects(db).ensure("research")
+def one(database: Database) -> Receipt:
+    project = Projects(database).ensure("research")
     return Receipt("chatcmpl-1", project.id, 100, "chat", "garlic", "d", "{}", '{"prompts":[[1]]}', "[]")
 
 
@@ -57,6 +51,6 @@ def test_old_ones_are_forgotten(receipts: Receipts, one: Receipt) -> None:
 
 
 def test_all_of_a_commit_or_none(receipts: Receipts, one: Receipt) -> None:
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"UNIQUE|unique"):
         receipts.add([one, one])
     assert receipts.list() == []
