@@ -1,4 +1,4 @@
-"""App: the collaborators that a request needs, and Caller: who sends it. No HTTP types here."""
+"""App: the collaborators that a request needs. No HTTP types here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from owngpt.retrieval.search import Searcher
 from owngpt.service.accounts import Accounts
 from owngpt.service.background import Background, Repeated
 from owngpt.service.budgets import Budgets
+from owngpt.service.caller import Caller as Caller
 from owngpt.service.files import HOUR, prune
+from owngpt.service.ingest import Ingest
 from owngpt.service.limits import Limits
 from owngpt.service.metering import Meter
 from owngpt.service.models import Models
@@ -25,38 +27,15 @@ from owngpt.service.workers import Workers
 from owngpt.store.batches import Batches
 from owngpt.store.blobs import Blobs
 from owngpt.store.db import Database
+from owngpt.store.documents import Documents
+from owngpt.store.file_batches import FileBatches
 from owngpt.store.files import Files
 from owngpt.store.keys import Keys
-from owngpt.store.project_settings import ModelRule
 from owngpt.store.rate_limits import ProjectRateLimits
 from owngpt.store.receipts import Receipts
-from owngpt.store.scopes import API
 from owngpt.store.uploads import Uploads
-from owngpt.types import Tier
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who a request comes from: the owner of its API key."""
-
-    project_id: str
-    project_name: str
-    organization_id: str
-    key_id: str
-    is_admin: bool
-    user_id: str | None = None  # the user or service account that the key belongs to
-    groups: frozenset[str] = frozenset()  # ids of the groups that this user is in
-    keeps_nothing: bool = False  # zero retention: nothing of the content is ever written
-    scopes: frozenset[str] = API  # all that the key may do, by the names of `store/scopes.py`
-    models: ModelRule | None = None  # the models that the project may use; None: all
-    disabled_tools: frozenset[str] = frozenset()  # hosted tools that the project may not use
-    tier: Tier | None = None  # of work that nobody waits for, whatever its requests say; None: as they say
-
-    @property
-    def principals(self) -> frozenset[str]:
-        """What a document's `readers` may name, to let this caller read it."""
-        user = {f"user:{self.user_id}"} if self.user_id else set()
-        return frozenset({f"key:{self.key_id}", *user, *(f"group:{group}" for group in self.groups)})
+from owngpt.store.vector_store_files import VectorStoreFiles
+from owngpt.store.vector_stores import VectorStores
 
 
 @dataclass(slots=True)
@@ -82,6 +61,11 @@ class App:
     chunks: ChunkIndex = field(init=False)
     privacy: Privacy = field(init=False)
     searcher: Searcher = field(init=False)
+    vector_stores: VectorStores = field(init=False)
+    vector_store_files: VectorStoreFiles = field(init=False)
+    file_batches: FileBatches = field(init=False)
+    documents: Documents = field(init=False)
+    ingest: Ingest = field(init=False)
 
     def __post_init__(self) -> None:
         self.files = Files(self.database, Blobs(self.settings.data_dir / "files"))
@@ -92,6 +76,13 @@ class App:
         self.chunks = ChunkIndex(self.database)
         self.privacy = Privacy.of(self.database, self.settings)
         self.searcher = Searcher(self.database)
+        self.vector_stores = VectorStores(self.database, self.chunks)
+        self.vector_store_files = VectorStoreFiles(self.database, self.chunks)
+        self.file_batches = FileBatches(self.database)
+        self.documents = Documents(self.database)
+        self.ingest = Ingest(self)
+        self.files.on_removal(self.vector_store_files.file_removed)
+        self.background += [self.ingest, Repeated(self.vector_stores.expire, HOUR)]
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
         self.receipts.prune()
         self.meter = Meter(self.database, self.settings.data_dir / "metering", self.settings.prices)
@@ -134,6 +125,7 @@ class App:
             model.engine.close()
         for embedder in self.loaded.embedders if self.loaded else ():
             embedder.embedder.close()
+        self.ingest.close()
         self.workers.close()
         self.tracer.close()
         self.receipts.close()

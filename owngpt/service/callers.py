@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from owngpt.errors import AuthenticationFailed, InvalidRequest
-from owngpt.service.app import Caller
+from owngpt.service.caller import Caller
 from owngpt.store.keys import Key, Keys
 
 
