@@ -86,7 +86,7 @@ def add_events(transaction: Transaction, events: Iterable[UsageEvent]) -> list[T
             costs[event.organization_id, event.project_id, month_of(event.created_at)] += event.cost
     return [
         triggered
-        for (organization_id, project_id, month), cost in costs.items()
+        for (organization_id, project_id, month), cost in sorted(costs.items())
         for triggered in (add_costs(transaction, organization_id, project_id, month, cost) if cost else ())
     ]
 
