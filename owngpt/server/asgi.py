@@ -28,6 +28,7 @@ from owngpt.server.routes import (
     responses_socket,
     search,
     uploads,
+    vector_stores,
 )
 from owngpt.server.routes.chat_completions import create_chat_completion
 from owngpt.server.routes.completions import create_completion
@@ -56,6 +57,7 @@ ROUTES = (
     *responses.ROUTES,
     *responses_socket.ROUTES,
     *conversations.ROUTES,
+    *vector_stores.ROUTES,
     *search.ROUTES,
     *organization.ROUTES,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import statistics
 import unicodedata
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ class Line(NamedTuple):
     text: str
     places: list[int]
     box: Box
-    size: float  # of its first character, in points, to a half
+    size: float  # of most of its type, in points, to a half
     is_bold: bool
     is_hyphenated: bool  # a hyphen at its end, which is not part of the text, divides a word
 
@@ -92,10 +93,11 @@ def _line(textpage: pdfium.PdfTextPage, characters: list[str], places: list[int]
     first, last = inked[0], inked[-1]
     text, kept = "".join(characters[first : last + 1]), places[first : last + 1]
     box = box_of(textpage, kept[0]).around(box_of(textpage, kept[-1]))
-    size = round(pdfium_c.FPDFText_GetFontSize(textpage, kept[0]) * 2) / 2
-    height = box.top - box.bottom
-    size = size if 1.5 < size < 200 else round(height * 2) / 2  # a scale may be set elsewhere
-    return Line(text, kept, box, size, _is_bold(textpage, kept[len(kept) // 2]), is_hyphenated)
+    samples = [kept[i * (len(kept) - 1) // 4] for i in range(5)]
+    size = statistics.median(pdfium_c.FPDFText_GetFontSize(textpage, place) for place in samples)
+    size = size if 1.5 < size < 200 else box.top - box.bottom  # a scale may be set elsewhere
+    is_bold = all(_is_bold(textpage, place) for place in samples)
+    return Line(text, kept, box, round(size * 2) / 2, is_bold, is_hyphenated)
 
 
 def box_of(textpage: pdfium.PdfTextPage, place: int) -> Box:
