@@ -1,11 +1,11 @@
 """ForwardBatch: the tensors of one step, and where the logits of each request are going to be.
 
-Shapes: T new tokens of all chunks, laid end to end; N of them whose logits are wanted.
+Shapes: T new tokens of all chunks, laid end to end; N of them whose logits are wanted, M whose hidden states are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import NamedTuple
@@ -33,6 +33,7 @@ class ForwardBatch:
     paged: PagedBatch
     tails: list[Tail]
     logit_rows_N: Tensor  # int64: rows of T
+    hidden_rows_M: Tensor  # int64, ascending: rows of T, those of the logits and of prompts that are scored
 
     def to(self, device: torch.device) -> ForwardBatch:
         """The same for a model on another device, in one transfer. What the sampler reads stays where it is."""
@@ -43,9 +44,11 @@ class ForwardBatch:
         return replace(self, tokens_T=tokens_T, positions_T=positions_T, paged=moved)
 
     @classmethod
-    def build(cls, chunks: Sequence[Chunk], block_size: int) -> ForwardBatch:
+    def build(cls, chunks: Sequence[Chunk], block_size: int, *, reads_ends: bool = False) -> ForwardBatch:
+        """`reads_ends`: the hidden state of each chunk's last token is asked for, tail or not."""
         starts = [0, *accumulate(chunk.stop - chunk.start for chunk in chunks)]
         logit_rows: list[int] = []
+        ends = [end - 1 for end in starts[1:]] if reads_ends else []
         tails = [
             _tail(chunk, behind, logit_rows) for chunk, behind in zip(chunks, starts[1:], strict=True) if chunk.is_last
         ]
@@ -60,6 +63,7 @@ class ForwardBatch:
             ),
             tails=tails,
             logit_rows_N=torch.tensor(logit_rows, dtype=torch.int64),
+            hidden_rows_M=torch.tensor(sorted({*logit_rows, *_scored_rows(chunks, starts), *ends}), dtype=torch.int64),
         )
 
 
@@ -70,6 +74,13 @@ def _tail(chunk: Chunk, behind: int, logit_rows: list[int]) -> Tail:
     first = len(logit_rows)
     logit_rows += range(behind - num_asked + num_known, behind)
     return Tail(chunk, [*[None] * num_known, *range(first, len(logit_rows))])
+
+
+def _scored_rows(chunks: Sequence[Chunk], starts: Sequence[int]) -> Iterator[int]:
+    """Of the prompts whose own log-probabilities are asked for."""
+    for chunk, start, end in zip(chunks, starts, starts[1:], strict=False):
+        if chunk.request.sampling.prompt_logprobs is not None:
+            yield from range(start, end)
 
 
 def _slots(chunk: Chunk, block_size: int) -> list[int]:

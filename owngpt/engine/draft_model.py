@@ -121,7 +121,7 @@ class DraftModel:
         return rows_of(self._runner.logits(hidden_TE[last_R]))
 
     def _forward(self, chunks: Sequence[Chunk]) -> tuple[Tensor, ForwardBatch]:
-        batch = ForwardBatch.build(chunks, self._block_size)
+        batch = ForwardBatch.build(chunks, self._block_size, reads_ends=True)
         return self._runner.forward(batch), batch
 
     def _pick(self, logits_V: Row, request: Request, ahead: int) -> int:

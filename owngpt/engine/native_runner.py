@@ -32,7 +32,7 @@ class NativeRunner:
     @torch.inference_mode()
     def forward(self, batch: ForwardBatch) -> Tensor:
         """See `ModelRunner`."""
-        return self._decoder.forward(batch.tokens_T, batch.positions_T, batch.paged)
+        return self._decoder.forward(batch.tokens_T, batch.positions_T, batch.paged, batch.hidden_rows_M)
 
     @torch.inference_mode()
     def logits(self, hidden_NE: Tensor) -> Tensor:

@@ -32,7 +32,11 @@ class ModelRunner(Protocol):
     block_bytes: int  # of the keys and values of one block, all layers
 
     def forward(self, batch: ForwardBatch) -> Tensor:
-        """hidden_TE of all new tokens; their keys and values are in the cache afterwards."""
+        """hidden_TE of the new tokens; their keys and values are in the cache afterwards.
+
+        Rows that are not among `batch.hidden_rows_M` may hold anything, and are finite only if their keys and values
+        are.
+        """
         ...
 
     def logits(self, hidden_NE: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from owngpt.model.packed_model import PackedModel
 from owngpt.model.rope import RopeConfig, RopeTable
 
 MAX_HEAD_DIM = 512  # MAX_HEAD of csrc/attention.h
-_VERSION = 1  # of the arithmetic; to be raised with every change of a result's bits
+_VERSION = 2  # of the arithmetic; to be raised with every change of a result's bits
 _BYTES_PER_SECOND, _PRODUCTS_PER_SECOND = 25e9, 250e9  # about what one core does
 _WORTH_SHARING = 5e-4  # seconds
 _TILE = 16  # tokens whose keys share a vector register
@@ -66,6 +66,8 @@ class _Step(Structure):
         *((name, c_void_p) for name in ("tokens", "positions", "slots", "query_starts", "block_tables")),
         *((name, c_void_p) for name in ("rope_cos", "rope_sin", "kv", "out", "scratch")),
         ("num_threads", c_int64),
+        ("wanted", c_void_p),
+        ("num_wanted", c_int64),
     ]
 
 
@@ -102,9 +104,16 @@ class NativeDecoder:
         self._scratch = torch.empty(0, dtype=torch.uint8)
         self._scratch_tokens = 0
 
-    def forward(self, tokens_T: Tensor, positions_T: Tensor, batch: PagedBatch) -> Tensor:
-        """Hidden states after the final norm: float32 [T, padded E]. `IndexError` for a token without an embedding."""
+    def forward(
+        self, tokens_T: Tensor, positions_T: Tensor, batch: PagedBatch, wanted_N: Tensor | None = None
+    ) -> Tensor:
+        """Hidden states after the final norm: float32 [T, padded E]. `IndexError` for a token without an embedding.
+
+        `wanted_N`: the rows that are asked for, ascending int64; None: all. The last layer computes no more of the
+        others than their keys and values; what their rows hold is finite if these are, and means nothing else.
+        """
         self._check(tokens_T)
+        wanted_N = torch.arange(len(tokens_T)) if wanted_N is None else wanted_N
         num_tokens, num_sequences = len(tokens_T), len(batch.context_lens)
         out = torch.empty(num_tokens, _padded(self.config.hidden_size))
         tables = (c_void_p * num_sequences)(*(table.data_ptr() for table in batch.block_tables))
@@ -124,6 +133,8 @@ class NativeDecoder:
             out.data_ptr(),
             self._room(num_tokens),
             self._threads or _num_threads(self._num_bytes, num_tokens),
+            wanted_N.data_ptr(),
+            len(wanted_N),
         )
         self._kernels.forward(ctypes.addressof(self._decoder), ctypes.addressof(step))
         return out

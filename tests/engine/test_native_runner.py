@@ -48,7 +48,8 @@ def request_of(token_ids: list[int], first_block: int, block_size: int = BLOCK) 
 
 def logits(runner: NativeRunner, chunks: list[Chunk], block_size: int = BLOCK) -> Tensor:
     """Of all rows of one step."""
-    return runner.logits(runner.forward(ForwardBatch.build(chunks, block_size))).clone()
+    batch = ForwardBatch.build(chunks, block_size)
+    return runner.logits(runner.forward(replace(batch, hidden_rows_M=torch.arange(len(batch.tokens_T))))).clone()
 
 
 def whole(request: Request) -> Chunk:
@@ -93,6 +94,35 @@ def test_a_row_has_the_same_bits_alone_in_chunks_and_in_company(folder: Path, li
         for number, piece in enumerate(rows.split(end - start)):
             parts[number].append(piece)
     assert torch.equal(torch.cat([torch.cat(pieces) for pieces in parts]), torch.cat(alone))
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "int8", "int4"])
+@pytest.mark.parametrize("rows", [[], [0], [LENGTH - 1], [5, 6, 89, 90, 91, 179, 200], [3, 269]], ids=str)
+def test_rows_that_are_asked_for_do_not_notice_which_others_are(
+    folder: Path, library: Library, dtype: str, rows: list[int]
+) -> None:
+    model = load_packed(folder, dtype, cache_dir=None)
+    requests = [request_of(tokens(seed), 6 * seed) for seed in range(3)]
+    batch = ForwardBatch.build([whole(request) for request in requests], BLOCK)
+    everything, some = runner_of(model, library), NativeRunner(model, library, 40, BLOCK, threads=2)
+
+    all_TE = everything.forward(replace(batch, hidden_rows_M=torch.arange(3 * LENGTH)))
+    some_TE = some.forward(replace(batch, hidden_rows_M=torch.tensor(rows, dtype=torch.int64)))
+
+    assert torch.equal(some_TE[rows], all_TE[rows])
+    assert some_TE.isfinite().all()
+    for block in range(18):
+        assert torch.equal(some.read_block(block), everything.read_block(block)), "keys and values are all there"
+
+
+def test_a_broken_row_that_nobody_asked_for_shows(tmp_path: Path, library: Library) -> None:
+    model = load_packed(family_checkpoint("qwen3", tmp_path), "fp32", cache_dir=None)
+    row = model.weights["embed_tokens"].data.view(torch.float32).view(-1, model.weights["embed_tokens"].k, 16)
+    row[7 // 16, 0, 7 % 16] = torch.inf
+    token_ids = [1, 2, 7, 3]
+    batch = ForwardBatch.build([whole(request_of(token_ids, 0))], BLOCK)
+    hidden_TE = runner_of(model, library).forward(replace(batch, hidden_rows_M=torch.tensor([1])))
+    assert not hidden_TE[2].isfinite().all()
 
 
 def test_threads_do_not_change_a_bit(folder: Path, library: Library) -> None:

@@ -16,6 +16,7 @@ constexpr int SPAN = 4;        // tiles of one softmax step
 constexpr int MAX_ROWS = 32;   // queries that are attended together
 constexpr int MAX_HEAD = 512;  // largest head size
 constexpr float LOWEST = -1e30f;
+constexpr float LOG2_E = 1.44269504f;
 
 // bfloat16 elements: the two of a pair lie side by side, as the dot product instruction reads them.
 struct Bf16 {
@@ -214,7 +215,8 @@ struct Span {
   }
 };
 
-// Scores of one span, scaled and masked in place; returns the largest of them and of `best`.
+// Scores of one span, scaled and masked in place; returns the largest of them and of `best`. With the scale, they are
+// logarithms to base 2.
 template <class Kv>
 INLINE float mask_scores(const Span<Kv> &span, float scale, int64_t window, int64_t position, float best,
                          float *scores) {
@@ -231,15 +233,16 @@ INLINE float mask_scores(const Span<Kv> &span, float scale, int64_t window, int6
   return max_of(top);
 }
 
-// Scores -> weights e^(score - best); returns their sum, as rounded.
+// Scores -> weights 2^(score - best); total = total * decay + their sum, as rounded, lane by lane.
 template <class Kv>
-float weigh(const float *scores, int num_tiles, float best, typename Kv::Element *weights) {
-  f32x16 total = splat(0.0f);
+INLINE void weigh(const float *scores, int num_tiles, float best, float decay, typename Kv::Element *weights,
+                  float *total) {
+  f32x16 sum = load(total) * splat(decay);
   for (int t = 0; t < num_tiles; t++) {
-    Kv::put(weights + t * TILE, exp(load(scores + t * TILE) - splat(best)));
-    total = total + Kv::get(weights + t * TILE);
+    Kv::put(weights + t * TILE, exp2_of_negative(load(scores + t * TILE) - splat(best)));
+    sum = sum + Kv::get(weights + t * TILE);
   }
-  return sum(total);
+  store(total, sum);
 }
 
 // `rows` queries, at most MAX_ROWS, that all belong to one sequence and kv head: query r is at
@@ -251,11 +254,11 @@ void attend(const Sequence<Kv> &sequence, int rows, const typename Kv::Element *
   alignas(64) float out[MAX_ROWS * MAX_HEAD];
   alignas(64) float scores[MAX_ROWS * SPAN * TILE];
   alignas(64) typename Kv::Element weights[MAX_ROWS * SPAN * TILE];
-  alignas(64) float best[MAX_ROWS], decay[MAX_ROWS], total[MAX_ROWS];
+  alignas(64) float best[MAX_ROWS], decay[MAX_ROWS], total[MAX_ROWS * 16];  // a row's total is the sum of its 16
   __builtin_memset(out, 0, rows * width * sizeof(float));
   for (int r = 0; r < MAX_ROWS; r++) {
-    best[r] = sinks && r < rows ? sinks[r] : LOWEST;
-    total[r] = sinks ? 1.0f : 0.0f;
+    best[r] = sinks && r < rows ? sinks[r] * LOG2_E : LOWEST;
+    store(total + r * 16, splat(sinks ? 1.0f / 16 : 0.0f));
   }
 
   int64_t newest = positions[0], oldest = positions[0];
@@ -270,12 +273,11 @@ void attend(const Sequence<Kv> &sequence, int rows, const typename Kv::Element *
     for (int r = 0; r < rows; r++) {
       decay[r] = best[r];
       best[r] =
-          mask_scores(span, sequence.scale, sequence.window, positions[r], best[r], scores + r * SPAN * TILE);
+          mask_scores(span, sequence.scale * LOG2_E, sequence.window, positions[r], best[r], scores + r * SPAN * TILE);
     }
-    for (int r = 0; r < rows; r += 16) store(decay + r, exp(load(decay + r) - load(best + r)));
+    for (int r = 0; r < rows; r += 16) store(decay + r, exp2_of_negative(load(decay + r) - load(best + r)));
     for (int r = 0; r < rows; r++)
-      total[r] = total[r] * decay[r] +
-                 weigh<Kv>(scores + r * SPAN * TILE, span.count, best[r], weights + r * SPAN * TILE);
+      weigh<Kv>(scores + r * SPAN * TILE, span.count, best[r], decay[r], weights + r * SPAN * TILE, total + r * 16);
     int r = 0;
     for (; r + 4 <= rows; r += 4)
       blend_rows<Kv, 4>(span.tiles, span.count, weights + r * SPAN * TILE, width, decay + r, out + r * width);
@@ -285,7 +287,7 @@ void attend(const Sequence<Kv> &sequence, int rows, const typename Kv::Element *
       blend_rows<Kv, 1>(span.tiles, span.count, weights + r * SPAN * TILE, width, decay + r, out + r * width);
   }
   for (int r = 0; r < rows; r++) {
-    f32x16 inverse = splat(1.0f / total[r]);
+    f32x16 inverse = splat(1.0f / sum(load(total + r * 16)));
     for (int64_t d = 0; d < width; d += 16) store(outs[r] + d, load(out + r * width + d) * inverse);
   }
 }

@@ -28,6 +28,7 @@ struct Arena {
 struct Buffers {
   int64_t x_width, qkv_width, gate_up_width, attended_width;
   float *x, *y, *qkv, *gate_up, *attended, *router, *expert_weights;
+  int64_t *positions, *query_starts;  // of the rows that are left in the last layer
   uint8_t *queries;
   int32_t *chosen, *members, *member_counts;
   Rows hidden, attention, inner, gathered;
@@ -45,6 +46,8 @@ struct Buffers {
     gate_up = arena.take<float>(tokens * gate_up_width);
     attended = arena.take<float>(tokens * attended_width);
     queries = arena.take<uint8_t>(tokens * attended_width * (d.is_kv_f32 ? 4 : 2));
+    positions = arena.take<int64_t>(tokens);
+    query_starts = arena.take<int64_t>(tokens + 1);
     hidden = arena.rows(tokens, d.hidden);
     attention = arena.rows(tokens, d.heads * d.head_dim);
     inner = arena.rows(tokens, widest);
@@ -112,44 +115,6 @@ static void rms_norm(const float *x, const float *weight, int64_t size, float ep
   for (float factor = first_lane(scale); i < size; i++) out[i] = x[i] * factor * weight[i];
 }
 
-INLINE f32x16 sigmoid(f32x16 x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
-
-INLINE f32x16 gated(const Decoder &d, f32x16 g, f32x16 u) {
-  switch (d.activation) {
-    case SILU:
-      return g * sigmoid(g) * u;
-    case GELU_TANH: {
-      f32x16 inner = splat(0.7978845608028654f) * fma(g * g * g, splat(0.044715f), g);
-      return g * sigmoid(inner + inner) * u;  // 0.5 * (1 + tanh(z)) = sigmoid(2 z)
-    }
-    case GELU: {
-      float lanes[16];
-      store(lanes, g);
-      for (int i = 0; i < 16; i++) lanes[i] = 0.5f * lanes[i] * (1.0f + erff(lanes[i] * 0.7071067811865476f));
-      return load(lanes) * u;
-    }
-    case RELU:
-      return max(g, splat(0.0f)) * u;
-    default: {
-      f32x16 limit = splat(d.swiglu_limit);
-      g = min(g, limit);
-      u = min(max(u, -limit), limit);
-      return g * sigmoid(splat(d.swiglu_alpha) * g) * (u + splat(1.0f));
-    }
-  }
-}
-
-// gate_up[0, size) and gate_up[size, 2 size) -> out[0, size), in place of the gate.
-static void activate(const Decoder &d, float *gate_up, int64_t size) {
-  int64_t i = 0;
-  for (; i + 16 <= size; i += 16)
-    store(gate_up + i, gated(d, load(gate_up + i), load(gate_up + size + i)));
-  if (i == size) return;
-  float both[16];
-  store(both, gated(d, load_block(gate_up, i, size), load_block(gate_up + size, i, size)));
-  for (int64_t j = i; j < size; j++) gate_up[j] = both[j - i];
-}
-
 // Rotate one head in place: coordinates i and i + size / 2 are a plane.
 static void rotate(float *head, const float *cosine, const float *sine, int64_t size) {
   int64_t half = size / 2, i = 0;
@@ -167,9 +132,10 @@ static void rotate(float *head, const float *cosine, const float *sine, int64_t 
 
 struct Forward {
   const Decoder &d;
-  const Step &s;
+  Step s;  // its rows become fewer in the last layer
   KvLayout at;
   Buffers b;
+  Gate gate;
   int64_t next_item = 0;  // of those that threads take as they come
   Barrier barrier;
 
@@ -177,7 +143,8 @@ struct Forward {
       : d(decoder),
         s(step),
         at(decoder.num_layers, decoder.kv_heads, decoder.head_dim, decoder.block_size),
-        b(decoder, step.num_tokens, arena) {}
+        b(decoder, step.num_tokens, arena),
+        gate{decoder.activation, decoder.swiglu_alpha, decoder.swiglu_limit} {}
 
   int64_t tokens() const { return s.num_tokens; }
 
@@ -231,9 +198,11 @@ struct Forward {
     }
   }
 
-  void pad_head(const float *from, float *to) const {
-    __builtin_memset(to, 0, at.width * sizeof(float));
-    __builtin_memcpy(to, from, d.head_dim * sizeof(float));
+  // A head with zeros behind it, up to the width of its slot: itself, or a copy.
+  const float *padded_head(const float *from, float *room) const {
+    if (d.head_dim == at.width) return from;
+    __builtin_memset(room, 0, at.width * sizeof(float));
+    return (const float *)__builtin_memcpy(room, from, d.head_dim * sizeof(float));
   }
 
   template <class Kv>
@@ -243,8 +212,11 @@ struct Forward {
 
   // A head of q or k: normed and rotated, into a zero-padded buffer.
   void shape_head(const float *from, const float *norm, const Layer &layer, int64_t position, float *to) const {
-    pad_head(from, to);
-    if (norm) rms_norm(to, norm, d.head_dim, d.norm_eps, to);
+    from = padded_head(from, to);
+    if (norm)
+      rms_norm(from, norm, d.head_dim, d.norm_eps, to);
+    else if (from != to)
+      __builtin_memcpy(to, from, at.width * sizeof(float));
     if (layer.rope >= 0) {
       int64_t row = position * (d.head_dim / 2);
       rotate(to, s.rope_cos[layer.rope] + row, s.rope_sin[layer.rope] + row, d.head_dim);
@@ -268,8 +240,7 @@ struct Forward {
       }
       shape_head(keys + h * d.head_dim, layer.k_norm, layer, position, head);
       put_head<Kv>(head, key);
-      pad_head(keys + (d.kv_heads + h) * d.head_dim, head);
-      put_head<Kv>(head, value);
+      put_head<Kv>(padded_head(keys + (d.kv_heads + h) * d.head_dim, head), value);
       write_kv<Kv>(static_cast<Element *>(s.kv), at, index, h, s.slots[t], key, value);
     }
   }
@@ -333,6 +304,7 @@ struct Forward {
     write_heads<Kv>(layer, index);
     next_item = 0;
     meet();
+    if (index == d.num_layers - 1 && s.num_wanted < tokens()) keep_wanted<Kv>();
     attend_all<Kv>(layer, index);
     meet();
     gather_heads(layer.o);
@@ -340,14 +312,64 @@ struct Forward {
     project_out(layer.o, b.attention, layer.pre_mlp_norm ? layer.post_attention_norm : nullptr);
   }
 
-  void activate_rows(const Weight &consumer, int64_t count, int64_t size) {
-    Range mine = share(count);
-    Rows inner = shaped(b.inner, count, consumer);
+  // Of the other rows nothing is needed any more. Moves the wanted ones together, and says of the others whether they
+  // are finite.
+  template <class Kv>
+  void keep_wanted() {
+    using Element = typename Kv::Element;
+    Range mine = share(tokens());
+    for (int64_t t = mine.begin; t < mine.end; t++) {
+      const float *kv = b.qkv + t * b.qkv_width + d.heads * d.head_dim;
+      float broken = 0.0f, *out = s.out + t * b.x_width;
+      for (int64_t i = 0; i < 2 * d.kv_heads * d.head_dim; i++) broken += kv[i] * 0.0f;
+      rms_norm(b.x + t * b.x_width, d.norm, d.hidden, d.norm_eps, out);
+      out[0] += broken;
+    }
+    meet();
+    move_together(b.x, b.x_width);
+    move_together(reinterpret_cast<Element *>(b.queries), b.attended_width);
+#pragma omp master
+    narrow();
+    meet();
+  }
+
+  // Each thread moves some columns, row by row: a row never moves down.
+  template <class T>
+  void move_together(T *rows, int64_t width) const {
+    Range mine = share(width, 64);
+    for (int64_t i = 0; i < s.num_wanted; i++)
+      __builtin_memmove(rows + i * width + mine.begin, rows + s.wanted[i] * width + mine.begin,
+                        (mine.end - mine.begin) * sizeof(T));
+  }
+
+  // One thread: from now on the step has the wanted rows only.
+  void narrow() {
+    int64_t row = 0;
+    for (int64_t q = 0; q <= s.num_sequences; q++) {
+      while (row < s.num_wanted && s.wanted[row] < s.query_starts[q]) row++;
+      b.query_starts[q] = row;
+    }
+    for (int64_t i = 0; i < s.num_wanted; i++) b.positions[i] = s.positions[s.wanted[i]];
+    s.query_starts = b.query_starts;
+    s.positions = b.positions;
+    s.num_tokens = b.hidden.rows = b.attention.rows = s.num_wanted;
+  }
+
+  // gate_up[t][0, size) = the gated values of row t, and these as the product with `down` reads them.
+  void gate_rows(const Weight &gate_up, const Rows &rows, const Weight &down, int64_t size) {
+    Range columns = share(size, 16);
+    const bool is_gated = gate_up.n == 2 * size && gated_matmul(gate_up, rows, gate, columns.begin, columns.end,
+                                                                b.gate_up, b.gate_up_width);
+    if (!is_gated) multiply(gate_up, rows, b.gate_up, b.gate_up_width, false);
+    meet();
+    Range mine = share(rows.rows);
+    Rows inner = shaped(b.inner, rows.rows, down);
     for (int64_t t = mine.begin; t < mine.end; t++) {
       float *row = b.gate_up + t * b.gate_up_width;
-      activate(d, row, size);
-      prepare_row(consumer, row, size, inner, t);
+      if (!is_gated) activate(gate, row, row + size, size, row);
+      prepare_row(down, row, size, inner, t);
     }
+    meet();
   }
 
   // The room of `rows` for `count` rows as wide as the weight reads them, which may be less than they can be.
@@ -361,10 +383,7 @@ struct Forward {
   void mlp(const Layer &layer) {
     norm_rows(layer.pre_mlp_norm ? layer.pre_mlp_norm : layer.post_attention_norm, layer.gate_up);
     meet();
-    multiply(layer.gate_up, b.hidden, b.gate_up, b.gate_up_width, false);
-    meet();
-    activate_rows(layer.down, tokens(), d.intermediate);
-    meet();
+    gate_rows(layer.gate_up, b.hidden, layer.down, d.intermediate);
     project_out(layer.down, shaped(b.inner, tokens(), layer.down), layer.post_mlp_norm);
   }
 
@@ -382,9 +401,9 @@ struct Forward {
       else
         mlp(layer);
     }
-    Range mine = share(tokens());
-    for (int64_t t = mine.begin; t < mine.end; t++)
-      rms_norm(b.x + t * b.x_width, d.norm, d.hidden, d.norm_eps, s.out + t * b.x_width);
+    Range mine = share(s.num_wanted);
+    for (int64_t i = mine.begin; i < mine.end; i++)
+      rms_norm(b.x + i * b.x_width, d.norm, d.hidden, d.norm_eps, s.out + s.wanted[i] * b.x_width);
   }
 };
 

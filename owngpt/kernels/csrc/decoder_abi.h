@@ -46,6 +46,8 @@ struct Step {
   float *out;        // [T][hidden padded to 32]: after the final norm
   uint8_t *scratch;  // scratch_bytes(decoder, T), 64-byte aligned
   int64_t num_threads;
+  const int64_t *wanted;  // [num_wanted], ascending: the rows whose hidden states are asked for. In the last layer the
+  int64_t num_wanted;     // others leave their keys and values only, and in `out` whether these are finite
 };
 
 }  // extern "C"

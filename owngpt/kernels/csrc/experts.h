@@ -42,7 +42,8 @@
       __builtin_memcpy(to.bf16 + target * k, from.bf16 + source * k, k * 2);
     } else {
       __builtin_memcpy(to.q8 + target * k, from.q8 + source * k, k);
-      __builtin_memcpy(to.sums + target * (k / 32), from.sums + source * (k / 32), k / 32 * 4);
+      if (weight.format == INT4)
+        __builtin_memcpy(to.sums + target * (k / 32), from.sums + source * (k / 32), k / 32 * 4);
       to.scale[target] = from.scale[source];
       to.totals[target] = from.totals[source];
     }
@@ -55,10 +56,7 @@
     Range mine = share(count);
     for (int64_t i = mine.begin; i < mine.end; i++) copy_row(b.hidden, members[i] / k, b.gathered, i, gate_up);
     meet();
-    multiply(gate_up, shaped(b.gathered, count, gate_up), b.gate_up, b.gate_up_width, false);
-    meet();
-    activate_rows(down, count, d.expert_size);
-    meet();
+    gate_rows(gate_up, shaped(b.gathered, count, gate_up), down, d.expert_size);
     multiply(down, shaped(b.inner, count, down), b.y, b.x_width, false);
     meet();
     for (int64_t i = mine.begin; i < mine.end; i++) {

@@ -8,6 +8,8 @@ namespace ISA {
 //
 #include "quantize.h"
 //
+#include "activation.h"
+//
 #include "matmul.h"
 //
 #include "embed.h"

@@ -16,6 +16,8 @@ struct Job {
   float *out;  // [rows][ld]
   int64_t ld;
   bool accumulate;
+  const Gate *gate;  // null, or: panel n is a gate, panel n + up what it is for, and `out` gets gate(n) * (n + up)
+  int64_t up;        // panels
 };
 
 template <class T>
@@ -25,10 +27,14 @@ INLINE T load_scalar(const void *p) {
   return v;
 }
 
+INLINE f32x16 biased(const Job &job, int64_t n, f32x16 value) {
+  return job.w.bias ? value + load(job.w.bias + n) : value;
+}
+
 // out = value + bias, or out += value + bias.
 INLINE void finish(const Job &job, int64_t n, int64_t r, f32x16 value) {
   float *out = job.out + r * job.ld + n;
-  if (job.w.bias) value = value + load(job.w.bias + n);
+  value = biased(job, n, value);
   store(out, job.accumulate ? load(out) + value : value);
 }
 
@@ -37,7 +43,7 @@ INLINE f32x16 scaled(const Job &job, int64_t n, int64_t r, f32x16 sum) {
   return sum * (splat(job.x.scale[r]) * load(job.w.scale + n));
 }
 
-#define EACH_PANEL _Pragma("GCC unroll 4") for (int p = 0; p < P; p++)
+#define EACH_PANEL _Pragma("GCC unroll 8") for (int p = 0; p < P; p++)
 #define EACH_ROW _Pragma("GCC unroll 16") for (int i = 0; i < R; i++)
 
 // Formats whose line meets four bytes of a row: one float, two bfloat16 or four int8.
@@ -81,20 +87,32 @@ struct Plain {
   static constexpr int FEW_ROWS = 2, TILE_ROWS = 2, TILE_PANELS = 1;
 #endif
 
-  template <int R, int P>
+  // With a gate, the first half of the panels are gates, the others what they are for.
+  template <int R, int P, bool has_gate>
   static void tile(const Job &job, const uint8_t *w, int64_t n, int64_t r, const uint8_t *ahead) {
-    const int64_t lines = job.w.k / K_OF_LINE;
+    const int64_t lines = job.w.k / K_OF_LINE, skipped = has_gate ? job.up - P / 2 : 0;
     const uint8_t *x = (const uint8_t *)Sums::rows(job.x) + r * lines * 4;
     typename Sums::Sum sum[P][R];
     EACH_PANEL EACH_ROW sum[p][i] = Sums::first(job.x, r + i);
-    for (int64_t line = 0; line < lines; line++) {
+    _Pragma("GCC unroll 2") for (int64_t line = 0; line < lines; line++) {
       __builtin_prefetch(ahead + line * LINE);
       EACH_PANEL {
-        const i32x16 v = load_as<i32x16>(w + (p * lines + line) * LINE);
+        const int64_t panel = p < P / 2 ? p : p + skipped;
+        const i32x16 v = load_as<i32x16>(w + (panel * lines + line) * LINE);
         EACH_ROW sum[p][i] = Sums::add(sum[p][i], v, load_scalar<int32_t>(x + (i * lines + line) * 4));
       }
     }
-    EACH_PANEL EACH_ROW finish(job, n + 16 * p, r + i, Sums::value(job, n + 16 * p, r + i, sum[p][i]));
+    if constexpr (!has_gate) {
+      EACH_PANEL EACH_ROW finish(job, n + 16 * p, r + i, Sums::value(job, n + 16 * p, r + i, sum[p][i]));
+    } else {
+      alignas(64) float values[R][P * 16];
+      EACH_PANEL EACH_ROW {
+        const int64_t column = n + 16 * (p < P / 2 ? p : p + skipped);
+        store(values[i] + 16 * p, biased(job, column, Sums::value(job, column, r + i, sum[p][i])));
+      }
+      for (int i = 0; i < R; i++)
+        activate(*job.gate, values[i], values[i] + P * 8, P * 8, job.out + (r + i) * job.ld + n);
+    }
   }
 };
 
@@ -113,8 +131,9 @@ struct Int4 {
     return has_lut ? look_up(low, lut) : low;
   }
 
-  template <int R, int P>
+  template <int R, int P, bool has_gate>
   static void tile(const Job &job, const uint8_t *w, int64_t n, int64_t r, const uint8_t *ahead) {
+    static_assert(!has_gate);
     const int64_t k = job.w.k, group = job.w.group, groups = k / group;
     const i32x16 zero = splat(DOT_OFFSET - job.w.zero);
     const int8_t *x = job.x.q8 + r * k;
@@ -153,36 +172,63 @@ struct Int4 {
 };
 
 // A tile of R rows, or of the `rows` < R that are left.
-template <class Format, int R, int P>
+template <class Format, int R, int P, bool has_gate>
 INLINE void tile_of(const Job &job, const uint8_t *w, int64_t n, int64_t r, int64_t rows, const uint8_t *ahead) {
-  if (rows >= R) return Format::template tile<R, P>(job, w, n, r, ahead);
-  if constexpr (R > 1) tile_of<Format, R - 1, P>(job, w, n, r, rows, ahead);
+  if (rows >= R) return Format::template tile<R, P, has_gate>(job, w, n, r, ahead);
+  if constexpr (R > 1) tile_of<Format, R - 1, P, has_gate>(job, w, n, r, rows, ahead);
 }
 
 // All rows over one block of panels after the other, then over the panels that make no whole block.
-template <class Format, int R, int P>
+template <class Format, int R, int P, bool has_gate>
 static void tiles(const Job &job, int64_t n, int64_t n_end) {
+  constexpr int GATES = has_gate ? P / 2 : P;
   const int64_t panel = job.w.k / Format::K_OF_LINE * LINE;
   const bool is_one_pass = job.x.rows <= R;
-  for (; n + 16 * P <= n_end; n += 16 * P) {
-    const uint8_t *w = job.w.data + n / 16 * panel, *next = w + P * panel;
+  for (; n + 16 * GATES <= n_end; n += 16 * GATES) {
+    const uint8_t *w = job.w.data + n / 16 * panel, *next = w + GATES * panel;
     for (int64_t r = 0, pass = 0; r < job.x.rows; r += R, pass++) {
-      const uint8_t *ahead = is_one_pass ? w + LEAD : next + (pass < P ? pass : 0) * panel;
-      tile_of<Format, R, P>(job, w, n, r, job.x.rows - r, ahead);
+      const int64_t fetched = pass < GATES ? pass : pass < P ? job.up + pass - GATES : 0;
+      const uint8_t *ahead = is_one_pass ? w + LEAD : next + fetched * panel;
+      tile_of<Format, R, P, has_gate>(job, w, n, r, job.x.rows - r, ahead);
     }
   }
-  if constexpr (P > 1) tiles<Format, R, 1>(job, n, n_end);
+  if constexpr (GATES > 1) tiles<Format, R, P / GATES, has_gate>(job, n, n_end);
 }
 
 template <class Format>
 static void product_of(const Job &job, int64_t n_begin, int64_t n_end) {
-  if (job.x.rows <= Format::FEW_ROWS) return tiles<Format, Format::FEW_ROWS, 1>(job, n_begin, n_end);
-  tiles<Format, Format::TILE_ROWS, Format::TILE_PANELS>(job, n_begin, n_end);
+  if (job.x.rows <= Format::FEW_ROWS) return tiles<Format, Format::FEW_ROWS, 1, false>(job, n_begin, n_end);
+  tiles<Format, Format::TILE_ROWS, Format::TILE_PANELS, false>(job, n_begin, n_end);
+}
+
+// One thread's share of out[rows][ld] = gate(x * w[0, size)) * (x * w[size, 2 size)): outputs n_begin..n_end of `size`.
+// Whether it was done: only products of many rows gain by it, and only whole panels of gates have a partner.
+template <class Format>
+static bool gated_product_of(const Job &job, int64_t n_begin, int64_t n_end) {
+  if constexpr (Format::TILE_PANELS % 2 == 0) {
+    if (job.x.rows <= Format::FEW_ROWS || job.w.n % 32 != 0) return false;
+    tiles<Format, Format::TILE_ROWS, Format::TILE_PANELS, true>(job, n_begin, n_end);
+    return true;
+  }
+  return false;
+}
+
+static bool gated_matmul(const Weight &w, const Rows &x, const Gate &gate, int64_t n_begin, int64_t n_end, float *out,
+                         int64_t ld) {
+  const Job job = {w, x, out, ld, false, &gate, w.n / 32};
+  switch (w.format) {
+    case BF16:
+      return gated_product_of<Plain<Bf16Sums>>(job, n_begin, n_end);
+    case INT8:
+      return gated_product_of<Plain<Int8Sums>>(job, n_begin, n_end);
+    default:
+      return false;
+  }
 }
 
 static void matmul(const Weight &w, const Rows &x, int64_t n_begin, int64_t n_end, float *out, int64_t ld,
                    bool accumulate) {
-  const Job job = {w, x, out, ld, accumulate};
+  const Job job = {w, x, out, ld, accumulate, nullptr, 0};
   switch (w.format) {
     case F32:
       return product_of<Plain<FloatSums>>(job, n_begin, n_end);

@@ -17,6 +17,8 @@ INLINE int32_t largest_bits(const float *x, int64_t k_real) {
 
 // Symmetric int8: x = scale * q8 with scale = max |x| / 127, ties to even. Rows smaller than 1e-35 are zero; a row with
 // an infinity or NaN has a NaN scale, which every output of it then shows.
+// Only products with int4 weights read the sums over 32 values.
+template <bool has_sums>
 static void prepare_int8(const float *x, int64_t k_real, Rows &rows, int64_t r) {
   const int32_t top = largest_bits(x, k_real);
   const bool is_finite = top < 0x7f800000;
@@ -25,7 +27,7 @@ static void prepare_int8(const float *x, int64_t k_real, Rows &rows, int64_t r) 
   const bool is_zero = !is_finite || largest < 1e-35f;
   const f32x16 inverse = splat(is_zero ? 0.0f : 127.0f / largest);
   int8_t *q8 = rows.q8 + r * rows.k;
-  int32_t *sums = rows.sums + r * (rows.k / 32), total = 0;
+  i32x16 total = splat(0);
   for (int64_t k = 0; k < rows.k; k += 32) {
     i32x16 both = splat(0);
     for (int64_t half = k; half < k + 32; half += 16) {
@@ -33,9 +35,10 @@ static void prepare_int8(const float *x, int64_t k_real, Rows &rows, int64_t r) 
       store_low8(q8 + half, q);
       both = both + q;
     }
-    total += sums[k / 32] = sum(both);
+    if (has_sums) rows.sums[r * (rows.k / 32) + k / 32] = sum(both);
+    total = total + both;
   }
-  rows.totals[r] = total;
+  rows.totals[r] = sum(total);
   rows.scale[r] = !is_finite ? __builtin_nanf("") : is_zero ? 0.0f : largest / 127.0f;
 }
 
@@ -47,7 +50,10 @@ static void prepare_row(const Weight &w, const float *x, int64_t k_real, Rows &r
     case BF16:
       for (int64_t k = 0; k < rows.k; k += 16) store_bf16(rows.bf16 + r * rows.k + k, load_block(x, k, k_real));
       break;
+    case INT8:
+      prepare_int8<false>(x, k_real, rows, r);
+      break;
     default:
-      prepare_int8(x, k_real, rows, r);
+      prepare_int8<true>(x, k_real, rows, r);
   }
 }
