@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-import owngpt
 from owngpt.errors import NotFound
 from owngpt.retrieval.document import Document, DocumentError, UnsupportedFile
 from owngpt.retrieval.parse import Progress
@@ -93,13 +92,13 @@ class ParserProcess:
         self._num_files = 0
         self._timed_out = False
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}  # no keys, no passwords
-        package = Path(owngpt.__file__).parents[1]
+        home = Path(wire.__file__).parents[3]
         self._process = subprocess.Popen(
             [sys.executable, "-m", wire.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**kept, "PYTHONPATH": str(package), "PYTHONIOENCODING": "utf-8"},
+            env={**kept, "PYTHONPATH": str(home), "PYTHONIOENCODING": "utf-8"},
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

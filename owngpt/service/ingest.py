@@ -283,18 +283,6 @@ class Ingest:
             self._app.chunks.add(transaction, owner, chunks, vectors)
         took = f"{len(chunks)} chunks after {time.monotonic() - job.started:.1f} s"
         logger.info("%s (%s) is in %s: %s", file.filename, file.id, file.vector_store_id, took)
-        self.meter(file.project_id, file.key_id, file.vector_store_id, size)
-
-    def meter(self, project_id: str, key_id: str, vector_store_id: str, num_bytes: int) -> None:
-        """That a store has grown, or (below 0) shrunk, on the account of who added the file."""
-        from owngpt.service.callers import caller_of_key  # here: that module needs the App, which needs this one
-
-        key = self._app.keys.by_id(key_id)
-        if key is None or not num_bytes:
-            return
-        self._app.meter.record(
-            caller_of_key(key), kind="vector_stores", bytes=num_bytes, num_requests=0, vector_store_id=vector_store_id
-        )
 
     async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))

@@ -38,6 +38,28 @@ class FileOrder:
     param: str = "file_id"
 
 
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """What a page says, or all of a document that has no pages, and where it begins in the whole text."""
+
+    text: str
+    start: int
+    page: int | None = None
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """The text of a file, or one page of it."""
+
+    file: File
+    pages: tuple[PageText, ...]
+    num_pages: int  # of the whole file
+
+
 def create(
     app: App,
     caller: Caller,
@@ -126,35 +148,37 @@ def delete_file(app: App, caller: Caller, vector_store_id: str, file_id: str) ->
     """Out of the store; the file itself stays."""
     file = find_file(app, caller, vector_store_id, file_id)
     app.vector_store_files.delete(file)
-    app.ingest.meter(file.project_id, file.key_id, vector_store_id, -file.usage_bytes)
 
 
 def delete(app: App, caller: Caller, vector_store_id: str) -> None:
     """A store with all that is in it; the files themselves stay."""
-    freed = app.vector_stores.delete(caller.project_id, vector_store_id)
-    app.ingest.meter(caller.project_id, caller.key_id, vector_store_id, -freed)
+    app.vector_stores.delete(caller.project_id, vector_store_id)
 
 
-def read_document(app: App, caller: Caller, vector_store_id: str, file_id: str) -> tuple[File, Document]:
-    """A file and its text. Raises `NotFound`, `Conflict` while it is being read, `InvalidRequest` if it cannot be."""
+def read_text(app: App, caller: Caller, vector_store_id: str, file_id: str, page: int | None = None) -> FileText:
+    """A file's text, or one page of it.
+
+    Raises `NotFound` (also for the page), `Conflict` while it is being read, and `InvalidRequest` if it cannot be.
+    """
     entry = find_file(app, caller, vector_store_id, file_id)
     file = app.files.find(caller.project_id, file_id, caller.principals)
     content = None if entry.digest is None else app.documents.find(caller.project_id, entry.digest)
     if content is not None:
-        return file, Document.from_bytes(content)
+        return _text(file, Document.from_bytes(content), page)
     if entry.status == "in_progress":
         raise Conflict(f"{file_id} is still being read; try again in a moment.", code="file_in_progress")
     reason = entry.error_message or f"its status is {entry.status}"
     raise InvalidRequest(f"{file_id} has no text here: {reason}", param="file_id", code=entry.error_code)
 
 
-def check_page(document: Document, page: int) -> tuple[int, int]:
-    """(start, end) of a page of the document. Raises `NotFound`."""
-    span = document.page_span(page)
-    if span is None:
-        known = f"it has {len(document.pages)}" if document.pages else "this kind of document has no pages"
+def _text(file: File, document: Document, page: int | None) -> FileText:
+    numbers = [number for _, number in document.pages]
+    if page is not None and page not in numbers:
+        known = f"it has {len(numbers)}" if numbers else "this kind of document has no pages"
         raise NotFound(f"Page {page} does not exist; {known}.", param="page")
-    return span
+    spans = [(number, document.page_span(number)) for number in ([page] if page is not None else numbers)]
+    parts = tuple(PageText(document.text[slice(*span)], span[0], number) for number, span in spans if span is not None)
+    return FileText(file, parts or (PageText(document.text, 0),), len(numbers))
 
 
 def check_attributes(given: Mapping[str, Any], param: str) -> Attributes:

@@ -154,28 +154,25 @@ async def delete_vector_store_file(request: Request) -> Response:
 
 async def retrieve_file_content(request: Request) -> Response:
     """The text as it was read; `page` asks for one page of it."""
-    app, caller = app_of(request), caller_of(request)
-    _, document = await to_thread.run_sync(service.read_document, app, caller, *_place(request))
-    answer = content_document(document)
-    if (page := _number(request, "page")) is not None:
-        service.check_page(document, page)
-        answer["data"] = [entry for entry in answer["data"] if entry["page"] == page]
-    return JSONResponse(answer)
+    return JSONResponse(content_document(await _text(request, _number(request, "page"))))
 
 
 async def retrieve_file_page(request: Request) -> Response:
     """One page: its text, or (`format=png`, of a PDF) its picture, in which `start` to `end` are marked."""
-    app, caller, page = app_of(request), caller_of(request), _integer("page", request.path_params["page"])
-    file, document = await to_thread.run_sync(service.read_document, app, caller, *_place(request))
-    begins, ends = service.check_page(document, page)
+    text = await _text(request, _integer("page", request.path_params["page"]))
     if _format(request) == "json":
-        return JSONResponse(page_document(file, document, page, begins, ends))
+        return JSONResponse(page_document(text))
+    [page] = text.pages
     start, end = _number(request, "start"), _number(request, "end")
     highlight = None
     if start is not None and end is not None:
-        highlight = (document.text[begins:ends], max(0, start - begins), max(0, end - begins))
-    picture = await app.ingest.draw(file, page, highlight)
+        highlight = (page.text, max(0, start - page.start), max(0, end - page.start))
+    picture = await app_of(request).ingest.draw(text.file, page.page or 1, highlight)
     return Response(picture, media_type="image/png", headers={"cache-control": "private, max-age=300"})
+
+
+async def _text(request: Request, page: int | None) -> service.FileText:
+    return await to_thread.run_sync(service.read_text, app_of(request), caller_of(request), *_place(request), page)
 
 
 async def create_file_batch(request: Request) -> Response:

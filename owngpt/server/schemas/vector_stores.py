@@ -7,12 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from owngpt.errors import InvalidRequest
-from owngpt.retrieval.document import Document
 from owngpt.server.schemas.base import Few, WireModel, required
-from owngpt.server.schemas.responses.request import Metadata
-from owngpt.service.vector_stores import FileOrder
+from owngpt.server.schemas.metadata import Metadata
+from owngpt.service.vector_stores import FileOrder, FileText, PageText
 from owngpt.store.file_batches import FileBatch
-from owngpt.store.files import File
 from owngpt.store.vector_store_files import Chunking, VectorStoreFile
 from owngpt.store.vector_stores import STATUSES, VectorStore
 
@@ -175,28 +173,20 @@ def batch_document(batch: FileBatch) -> dict[str, Any]:
     }
 
 
-def content_document(document: Document) -> dict[str, Any]:
-    """All of a file's text: an entry for each page, with its number and place, or one for all where there are none."""
-    spans = [(page, *(document.page_span(page) or (0, 0))) for _, page in document.pages]
-    entries = [_entry(document, start, end) | {"page": page} for page, start, end in spans]
-    data = entries or [_entry(document, 0, len(document.text))]
+def content_document(text: FileText) -> dict[str, Any]:
+    """A file's text: an entry for each page, with its number and place, or one for all where there are none."""
+    data = [{"type": "text", **_page(page)} for page in text.pages]
     return {"object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None}
 
 
-def page_document(file: File, document: Document, page: int, start: int, end: int) -> dict[str, Any]:
+def page_document(text: FileText) -> dict[str, Any]:
     """One page: its text, and where it stands in the document."""
-    return {
-        "object": "vector_store.file.page",
-        "file_id": file.id,
-        "filename": file.filename,
-        "page": page,
-        "num_pages": len(document.pages),
-        **{key: value for key, value in _entry(document, start, end).items() if key != "type"},
-    }
+    names = {"file_id": text.file.id, "filename": text.file.filename, "num_pages": text.num_pages}
+    return {"object": "vector_store.file.page", **names, **_page(text.pages[0])}
 
 
-def _entry(document: Document, start: int, end: int) -> dict[str, Any]:
-    return {"type": "text", "text": document.text[start:end], "start": start, "end": end}
+def _page(page: PageText) -> dict[str, Any]:
+    return {"text": page.text, "start": page.start, "end": page.end, "page": page.page}
 
 
 def _counts(counted: VectorStore | FileBatch) -> dict[str, int]:
