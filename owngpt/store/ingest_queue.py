@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from owngpt.store.db import Database, Transaction
 from owngpt.store.documents import Documents
+from owngpt.store.usage import add_stored_bytes
 from owngpt.store.vector_store_files import (
     COLUMNS,
     TABLE,
@@ -114,7 +115,10 @@ class IngestQueue:
             f" WHERE {_HELD} RETURNING {COLUMNS}",
             (usage_bytes, total, total, *_key(file)),
         )
-        return vector_store_file(rows[0], readers_of(transaction, file.vector_store_id, file.id)) if rows else None
+        if not rows:
+            return None
+        add_stored_bytes(transaction, file.project_id, file.vector_store_id, usage_bytes)
+        return vector_store_file(rows[0], readers_of(transaction, file.vector_store_id, file.id))
 
     def fail(self, file: VectorStoreFile, code: ErrorCode, message: str) -> None:
         """It cannot be read, for this reason."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -99,6 +100,19 @@ def void_events(transaction: Transaction, project_id: str, request_id: str) -> i
     for event in events:
         add_costs(transaction, event.organization_id, project_id, month_of(event.created_at), -event.cost)
     return len(events)
+
+
+def add_stored_bytes(transaction: Transaction, project_id: str, vector_store_id: str, change: int) -> None:
+    """A vector store has grown, or (below 0) shrunk: noted in the transaction that makes it so, and no other."""
+    if change:
+        transaction.execute(
+            "INSERT INTO usage_events (id, request_id, organization_id, project_id, key_id, kind, tier,"
+            " vector_store_id, created_at, outcome, num_requests, input_tokens, cached_tokens, cache_write_tokens,"
+            " output_tokens, reasoning_tokens, bytes, input_cost, cached_cost, output_cost)"
+            " SELECT ?, '', organization_id, id, '', 'vector_stores', 'default', ?, ?, 'stop', 0, 0, 0, 0, 0, 0, ?, 0,"
+            " 0, 0 FROM projects WHERE id = ?",
+            (f"use_{secrets.token_hex(16)}", vector_store_id, int(time.time()), change, project_id),
+        )
 
 
 def month_of(seconds: float) -> int:

@@ -13,6 +13,7 @@ from owngpt.store.chunks import Attributes
 from owngpt.store.db import Database, Row, Transaction, Value
 from owngpt.store.documents import drop_unused
 from owngpt.store.paging import PageRequest, page_of
+from owngpt.store.usage import add_stored_bytes
 from owngpt.store.vector_stores import FileStatus, Index, readable
 
 Stage = Literal["waiting", "reading", "embedding", "done"]
@@ -239,4 +240,9 @@ def _insert_readers(transaction: Transaction, vector_store_id: str, file_id: str
 
 
 def _delete(transaction: Transaction, vector_store_id: str, file_id: str) -> None:
-    transaction.execute(f"DELETE FROM {TABLE} WHERE vector_store_id = ? AND id = ?", (vector_store_id, file_id))
+    rows = transaction.execute(
+        f"DELETE FROM {TABLE} WHERE vector_store_id = ? AND id = ? RETURNING project_id, usage_bytes",
+        (vector_store_id, file_id),
+    )
+    for row in rows:
+        add_stored_bytes(transaction, row["project_id"], vector_store_id, -row["usage_bytes"])

@@ -13,6 +13,7 @@ from owngpt.errors import InvalidRequest, NotFound
 from owngpt.store.db import Database, Row, Transaction, Value
 from owngpt.store.documents import drop_unused
 from owngpt.store.paging import PageRequest, page_of
+from owngpt.store.usage import add_stored_bytes
 
 DAY = 24 * 3600  # seconds
 TOUCH_SECONDS = 60  # how often at most it is written that a store was used
@@ -133,16 +134,15 @@ class VectorStores:
         if not rows:
             raise no_such_store(vector_store_id)
 
-    def delete(self, project_id: str, vector_store_id: str) -> int:
-        """The store with all that is in it; the files themselves stay. Raises `NotFound`. -> bytes that it took."""
+    def delete(self, project_id: str, vector_store_id: str) -> None:
+        """The store with all that is in it; the files themselves stay. Raises `NotFound`."""
         with self._db.write() as transaction:
             where, values = "id = ? AND project_id = ?", (vector_store_id, project_id)
             if not transaction.execute(f"SELECT id FROM vector_stores WHERE {where}", values):
                 raise no_such_store(vector_store_id)
-            freed = self._empty(transaction, project_id, vector_store_id)
+            self._empty(transaction, project_id, vector_store_id)
             transaction.execute("DELETE FROM vector_store_file_batches WHERE vector_store_id = ?", (vector_store_id,))
             transaction.execute(f"DELETE FROM vector_stores WHERE {where}", values)
-        return freed
 
     def use(self, project_id: str, vector_store_ids: Sequence[str]) -> None:
         """They are used now. Raises `NotFound`, and `InvalidRequest` for one that has expired."""
@@ -173,14 +173,13 @@ class VectorStores:
                 self._empty(transaction, row["project_id"], row["id"])
         return len(rows)
 
-    def _empty(self, transaction: Transaction, project_id: str, vector_store_id: str) -> int:
-        """-> how many bytes are free now."""
+    def _empty(self, transaction: Transaction, project_id: str, vector_store_id: str) -> None:
         self._index.remove(transaction, vector_store_id)
         rows = transaction.execute(
             "DELETE FROM vector_store_files WHERE vector_store_id = ? RETURNING usage_bytes", (vector_store_id,)
         )
         drop_unused(transaction, project_id)
-        return sum(row["usage_bytes"] for row in rows)
+        add_stored_bytes(transaction, project_id, vector_store_id, -sum(row["usage_bytes"] for row in rows))
 
     def _counted(self, rows: Sequence[Row], principals: Collection[str] | None) -> list[VectorStore]:
         """The rows as stores, with the numbers of their files."""

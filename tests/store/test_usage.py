@@ -10,6 +10,7 @@ import pytest
 from owngpt.errors import NotFound
 from owngpt.store.db import Database
 from owngpt.store.paging import PageRequest
+from owngpt.store.projects import Projects
 from owngpt.store.rate_limits import ALL_MODELS, ProjectRateLimits, RateLimit
 from owngpt.store.spend import (
     CENT,
@@ -23,7 +24,7 @@ from owngpt.store.spend import (
     set_limit,
     standing_of,
 )
-from owngpt.store.usage import UsageEvent, UsageEvents, month_of
+from owngpt.store.usage import UsageEvent, UsageEvents, add_stored_bytes, month_of
 from owngpt.store.usage_totals import UsageFilter, byte_seconds, stored_bytes, totals
 
 NOON = 1_760_000_400 // 86_400 * 86_400 + 43_200
@@ -163,3 +164,15 @@ def test_rate_limits(database: Database) -> None:
         ALL_MODELS: RateLimit("proj_a", ALL_MODELS, requests_per_minute=2),
         "m": RateLimit("proj_a", "m", tokens_per_minute=2**53 - 2),
     }
+
+
+def test_what_is_stored_is_noted_where_it_is_stored(database: Database) -> None:
+    project = Projects(database).ensure("research")
+    with pytest.raises(ZeroDivisionError), database.write() as transaction:
+        add_stored_bytes(transaction, project.id, "vs_1", 100)
+        raise ZeroDivisionError
+    for change in (7, 0, -2):
+        with database.write() as transaction:
+            add_stored_bytes(transaction, project.id, "vs_1", change)
+    found = database.read("SELECT organization_id, bytes, num_requests FROM usage_events ORDER BY bytes")
+    assert [tuple(row.values()) for row in found] == [(project.organization_id, n, 0) for n in (-2, 7)]
