@@ -61,13 +61,15 @@ async def search(
 ) -> SearchResult:
     """The passages of these stores that fit one of the queries best, among those that the caller may read.
 
-    Raises `NotFound` for a store that is not of the caller's project, and `InvalidRequest` for queries that are empty
-    or too long.
+    Raises `NotFound` for a store that is not of the caller's project, and `InvalidRequest` for one that has expired and
+    for queries that are empty or too long.
     """
     check_queries(queries)
+    await anyio.to_thread.run_sync(app.vector_stores.use, caller.project_id, vector_store_ids)
     searched = list(dict.fromkeys(rewritten(query) if rewrite_query else query for query in queries))
+    embedder = next(iter(app.models.embedders), None)
+    prepared = await prepare(embedder, searched, weights)
     scope = Scope(caller.project_id, tuple(vector_store_ids), caller.principals, filters)
-    prepared = await _prepared(app, searched, weights)
     find = partial(app.searcher.search, scope, prepared, max_num_results, score_threshold, is_reranked=ranker != "none")
     return SearchResult(await anyio.to_thread.run_sync(find), searched)
 
@@ -84,13 +86,14 @@ def check_queries(queries: Sequence[str]) -> None:
         )
 
 
-async def _prepared(app: App, queries: Sequence[str], weights: Weights | None) -> list[Query]:
-    """The queries with their vectors, where an embedder is loaded and is to count."""
-    embedders = app.models.embedders
-    if not embedders or (weights is not None and weights.embedding == 0):
+async def prepare(
+    embedder: ServedEmbedder | None, queries: Sequence[str], weights: Weights | None = None
+) -> list[Query]:
+    """The queries with their vectors, where there is an embedder and it is to count."""
+    if embedder is None or (weights is not None and weights.embedding == 0):
         return [Query(query) for query in queries]
-    vectors = await embed_queries(embedders[0], queries)
-    return [_query(embedders[0], query, vector, weights) for query, vector in zip(queries, vectors, strict=True)]
+    vectors = await embed_queries(embedder, queries)
+    return [_query(embedder, query, vector, weights) for query, vector in zip(queries, vectors, strict=True)]
 
 
 def _query(model: ServedEmbedder, text: str, vector: Vector, weights: Weights | None) -> Query:

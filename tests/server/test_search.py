@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -13,25 +13,37 @@ from tests.retrieval.library import Library
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def app() -> App:
-    """With one store of three files."""
-    app = make_app(embedder=False)
+class Shop(NamedTuple):
+    """An app, and the id of a store with three files."""
+
+    app: App
+    store: str
+
+
+def open_shop(*, embedder: bool = False) -> Shop:
+    app = make_app(embedder=embedder)
     library = Library(app.database)
-    library.put("file-leave", ["Annual leave is 20 days.", "Sick leave needs a note."], attributes={"year": 2026.0})
-    library.put("file-travel", ["Book travel, also during leave, in Concur."], attributes={"year": 2020.0})
-    library.put("file-board", ["Leave of the board."], readers=frozenset({"user:chair"}))
-    return app
+    store = app.vector_stores.add(library.project_id, "policies", "", {}, None).id
+    leave = ["Annual leave is 20 days.", "Sick leave needs a note."]
+    library.put("file-leave", leave, store=store, attributes={"year": 2026.0})
+    library.put("file-travel", ["Book travel, also during leave, in Concur."], store=store, attributes={"year": 2020.0})
+    library.put("file-board", ["Leave of the board."], store=store, readers=frozenset({"user:chair"}))
+    return Shop(app, store)
 
 
-async def post(app: App, **body: Any) -> tuple[int, dict[str, Any]]:
-    async with client_of(app) as client:
-        response = await client.post("/v1/vector_stores/vs_1/search", json=body)
+@pytest.fixture
+def shop() -> Shop:
+    return open_shop()
+
+
+async def post(shop: Shop, **body: Any) -> tuple[int, dict[str, Any]]:
+    async with client_of(shop.app) as client:
+        response = await client.post(f"/v1/vector_stores/{shop.store}/search", json=body)
     return response.status_code, response.json()
 
 
-async def test_results_are_as_openai_sends_them(app: App) -> None:
-    status, page = await post(app, query="What about sick leave?", rewrite_query=True, max_num_results=1)
+async def test_results_are_as_openai_sends_them(shop: Shop) -> None:
+    status, page = await post(shop, query="What about sick leave?", rewrite_query=True, max_num_results=1)
     assert status == 200
     assert (page["object"], page["has_more"], page["next_page"]) == ("vector_store.search_results.page", False, None)
     assert page["search_query"] == ["What about sick leave"]
@@ -44,19 +56,19 @@ async def test_results_are_as_openai_sends_them(app: App) -> None:
     ]
 
 
-async def test_what_the_caller_may_not_read_is_not_there(app: App) -> None:
-    _, page = await post(app, query=["leave", "board"])
+async def test_what_the_caller_may_not_read_is_not_there(shop: Shop) -> None:
+    _, page = await post(shop, query=["leave", "board"])
     assert {result["file_id"] for result in page["data"]} == {"file-leave", "file-travel"}
 
 
-async def test_filters_and_thresholds(app: App) -> None:
+async def test_filters_and_thresholds(shop: Shop) -> None:
     old = {
         "type": "and",
         "filters": [{"type": "lt", "key": "year", "value": 2025}, {"key": "x", "type": "ne", "value": 1}],
     }
-    _, page = await post(app, query="leave", filters=old)
+    _, page = await post(shop, query="leave", filters=old)
     assert [result["file_id"] for result in page["data"]] == ["file-travel"]
-    _, page = await post(app, query="leave", ranking_options={"score_threshold": 1.0, "ranker": "none"})
+    _, page = await post(shop, query="leave", ranking_options={"score_threshold": 1.0, "ranker": "none"})
     assert page["data"] == []
 
 
@@ -89,16 +101,39 @@ async def test_filters_and_thresholds(app: App) -> None:
         ({"filters": "year > 3"}, "filters"),
     ],
 )
-async def test_a_mistake_is_named(app: App, body: dict[str, Any], param: str) -> None:
-    status, answer = await post(app, **({"query": "leave"} | body if body else {}))
+async def test_a_mistake_is_named(shop: Shop, body: dict[str, Any], param: str) -> None:
+    status, answer = await post(shop, **({"query": "leave"} | body if body else {}))
     assert status == 400
     assert answer["error"]["param"] == param
 
 
-async def test_a_filter_that_is_nested_too_deep_is_refused(app: App) -> None:
+async def test_a_filter_that_is_nested_too_deep_is_refused(shop: Shop) -> None:
     nested: dict[str, Any] = {"type": "eq", "key": "a", "value": 1}
     for _ in range(9):
         nested = {"type": "and", "filters": [nested]}
-    status, answer = await post(app, query="leave", filters=nested)
+    status, answer = await post(shop, query="leave", filters=nested)
     assert status == 400
     assert "8 deep" in answer["error"]["message"]
+
+
+async def test_a_store_of_another_project_does_not_exist(shop: Shop) -> None:
+    other = Library(shop.app.database, "other")
+    store = shop.app.vector_stores.add(other.project_id, "theirs", "", {}, None).id
+    other.put("file-1", ["leave"], store=store)
+    status, answer = await post(shop._replace(store=store), query="leave")
+    assert (status, answer["error"]["message"]) == (404, f"No such VectorStore object: {store}")
+    assert await post(shop._replace(store="vs_none"), query="leave") == (
+        404,
+        {"error": answer["error"] | {"message": "No such VectorStore object: vs_none"}},
+    )
+
+
+async def test_the_embedder_takes_part_where_there_is_one() -> None:
+    """Its weight is asked for; a query that is longer than it takes is embedded in pieces."""
+    shop = open_shop(embedder=True)
+    only_meaning = {"hybrid_search": {"embedding_weight": 1, "text_weight": 0}}
+    status, page = await post(shop, query="leave " * 50, ranking_options=only_meaning)
+    assert status == 200
+    assert {result["file_id"] for result in page["data"]} == {"file-leave", "file-travel"}
+    embedder = shop.app.models.embedders[0].embedder
+    assert [len(ids) for ids in embedder.inputs] == [64] * 4 + [44]  # type: ignore[attr-defined]
