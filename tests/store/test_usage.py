@@ -168,9 +168,14 @@ def test_rate_limits(database: Database) -> None:
 
 def test_what_is_stored_is_noted_where_it_is_stored(database: Database) -> None:
     project = Projects(database).ensure("research")
-    with pytest.raises(ZeroDivisionError), database.write() as transaction:
-        add_stored_bytes(transaction, project.id, "vs_1", 100)
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with database.write() as transaction:
+            add_stored_bytes(transaction, project.id, "vs_1", 100)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     for change in (7, 0, -2):
         with database.write() as transaction:
             add_stored_bytes(transaction, project.id, "vs_1", change)
