@@ -27,6 +27,7 @@ from owngpt.server.routes import (
     responses,
     responses_socket,
     search,
+    stored_chat,
     uploads,
     vector_stores,
 )
@@ -41,6 +42,7 @@ from owngpt.server.tracing import OpenTelemetryTracer, TraceContextMiddleware
 from owngpt.service.app import App
 from owngpt.service.batches import BatchRunner
 from owngpt.service.organization.door import Door
+from owngpt.service.responses.background import BackgroundResponses
 
 ROUTES = (
     Route("/v1/chat/completions", create_chat_completion, methods=["POST"]),
@@ -56,6 +58,7 @@ ROUTES = (
     *batches.ROUTES,
     *responses.ROUTES,
     *responses_socket.ROUTES,
+    *stored_chat.ROUTES,
     *conversations.ROUTES,
     *vector_stores.ROUTES,
     *search.ROUTES,
@@ -73,6 +76,7 @@ def create_app(app: App) -> Starlette:
     server.state.app = app
     server.router.redirect_slashes = False
     _run_batches(app, server)
+    _run_responses(app)
     return server
 
 
@@ -84,6 +88,13 @@ def _run_batches(app: App, server: Starlette) -> None:
             work.call = calls
             return
     app.background.append(BatchRunner(app, calls, max(1, app.settings.engine.max_running // 4)))
+
+
+def _run_responses(app: App) -> None:
+    """Background responses: what makes them has to know how to read their requests."""
+    if not any(isinstance(work, BackgroundResponses) for work in app.background):
+        at_once = max(1, app.settings.engine.max_running // 2)
+        app.background.append(BackgroundResponses(app, responses.revive, at_once))
 
 
 def _layers(app: App) -> list[Middleware]:

@@ -29,10 +29,13 @@ from owngpt.server.stream import DONE, EventStream, WholeAnswer
 from owngpt.service.app import App, Caller
 from owngpt.service.responses import reading
 from owngpt.service.responses.answer import respond, respond_whole
+from owngpt.service.responses.background import BackgroundResponses
 from owngpt.service.responses.compaction import compact
 from owngpt.service.responses.history import COUNT_COST, count, prepare
+from owngpt.service.responses.jobs import cancel, put
 from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.turn import Context, Turn
+from owngpt.store.response_jobs import Job
 
 
 async def create_response(request: Request) -> Response:
@@ -41,6 +44,12 @@ async def create_response(request: Request) -> Response:
     wire, read = await app.workers.run(len(body), _read, request, body)
     turn, context = await prepare(app, caller, read.turn)
     headers = receipt_header(turn.order) | ignored_header(read.ignored) | truncated_header(context.dropped)
+    if wire.background:
+        document = await to_thread.run_sync(put, app, caller, turn, context, body)
+        background_of(request).wake()
+        if not wire.stream:
+            return json_response(document, headers)
+        return await _followed(request, turn.id, -1, headers)
     if wire.stream:
         return EventStream(stream(respond(app, caller, turn, context)), headers)
     return WholeAnswer(lambda: _whole(app, caller, turn, context), headers)
@@ -57,9 +66,11 @@ async def count_input_tokens(request: Request) -> Response:
     return json_response(document, ignored_header(read.ignored) | truncated_header(context.dropped))
 
 
-async def stream(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
-    """Events as server-sent ones."""
+async def stream(events: AsyncGenerator[Event, None], *, is_open: bool = False) -> AsyncGenerator[bytes, None]:
+    """Events as server-sent ones. `is_open`: the stream begins before the first one is there."""
     async with aclosing(events):
+        if is_open:
+            yield b""
         async for event in events:
             yield encode_event(event)
         yield DONE
@@ -72,11 +83,29 @@ def encode_event(event: Event) -> bytes:
 
 
 async def retrieve_response(request: Request) -> Response:
-    """GET /v1/responses/{id}."""
+    """GET /v1/responses/{id}, whole or, with `stream`, its events after `starting_after`."""
     include = include_of(request)
+    if _boolean(request, "stream"):
+        after = _whole_number(request, "starting_after", -1)
+        return await _followed(request, request.path_params["response_id"], after, {})
     document = await to_thread.run_sync(
         reading.read, app_of(request), caller_of(request), request.path_params["response_id"], include
     )
+    return json_response(document)
+
+
+async def _followed(request: Request, response_id: str, after: int, headers: Mapping[str, str]) -> Response:
+    """A stream of what is logged of a background response. It opens at once, however long the next event takes."""
+    background, caller = background_of(request), caller_of(request)
+    await to_thread.run_sync(background.check, caller, response_id)
+    return EventStream(stream(background.follow(caller, response_id, after), is_open=True), headers)
+
+
+async def cancel_response(request: Request) -> Response:
+    """POST /v1/responses/{id}/cancel."""
+    response_id = request.path_params["response_id"]
+    document = await to_thread.run_sync(cancel, app_of(request), caller_of(request), response_id)
+    background_of(request).cancel(response_id)
     return json_response(document)
 
 
@@ -84,6 +113,7 @@ async def delete_response(request: Request) -> Response:
     """DELETE /v1/responses/{id}."""
     response_id = request.path_params["response_id"]
     await to_thread.run_sync(reading.delete, app_of(request), caller_of(request), response_id)
+    background_of(request).cancel(response_id)
     return json_response({"id": response_id, "object": "response", "deleted": True})
 
 
@@ -123,6 +153,33 @@ def include_of(request: Request) -> frozenset[str]:
     return frozenset(names)
 
 
+def background_of(request: Request) -> BackgroundResponses:
+    """What makes background responses here."""
+    return next(work for work in app_of(request).background if isinstance(work, BackgroundResponses))
+
+
+def revive(app: App, caller: Caller, job: Job) -> Turn:
+    """The turn of a background response, from the request that was kept."""
+    wire = parse(ResponseRequest, job.request.encode())
+    return to_turn(app, caller, wire, job.request.encode(), request_id=job.response_id).turn
+
+
+def _boolean(request: Request, name: str) -> bool:
+    text = request.query_params.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise InvalidRequest(f"Invalid value for {name!r}: {shown(text)}. Use true or false.", param=name)
+    return text == "true"
+
+
+def _whole_number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InvalidRequest(f"Invalid {name!r}: expected a whole number, but got {shown(text)} instead.", param=name)
+    return int(text)
+
+
 def json_response(document: Any, headers: Mapping[str, str] | None = None) -> Response:
     """A whole answer that is there already."""
     return Response(encode(document), media_type="application/json", headers=headers)
@@ -148,5 +205,6 @@ ROUTES = (
     Route("/v1/responses/compact", compact_response, methods=["POST"]),
     Route("/v1/responses/{response_id}", retrieve_response, methods=["GET"]),
     Route("/v1/responses/{response_id}", delete_response, methods=["DELETE"]),
+    Route("/v1/responses/{response_id}/cancel", cancel_response, methods=["POST"]),
     Route("/v1/responses/{response_id}/input_items", list_input_items, methods=["GET"]),
 )

@@ -104,6 +104,7 @@ class Answer:
             turn.caching,
             tier=turn.tier,
             patience=turn.patience,
+            named=turn.named,
         )
         reader, before = ChatReader(turn.model, prompt, 1), self.usage
         async with generate(self._app, self._caller, request) as generation:

@@ -69,7 +69,14 @@ async def _sum_up(app: App, caller: Caller, turn: Turn, before: str, piece: str)
     )
     sampling = SamplingParams(temperature=0.0, max_tokens=_summary_tokens(turn))
     request = GenerationRequest(
-        turn.model, prompt, sampling, turn.request_id, caching=turn.caching, tier=turn.tier, patience=turn.patience
+        turn.model,
+        prompt,
+        sampling,
+        turn.request_id,
+        caching=turn.caching,
+        tier=turn.tier,
+        patience=turn.patience,
+        named=turn.named,
     )
     reader, texts = ChatReader(turn.model, prompt, 1), []
     async with generate(app, caller, request) as generation:

@@ -27,18 +27,18 @@ def _write(
     outputs = document["output"]
     with app.database.write() as transaction:
         if turn.is_stored:
-            Responses(app.database).add(transaction, stored(caller, document), inputs, outputs)
+            Responses(app.database).add(transaction, stored(caller.project_id, document), inputs, outputs)
         if turn.conversation_id is not None and is_said:
             conversations = Conversations(app.database)
             conversations.append(transaction, caller.project_id, turn.conversation_id, [*inputs, *outputs])
 
 
-def stored(caller: Caller, document: Mapping[str, Any]) -> StoredResponse:
+def stored(project_id: str, document: Mapping[str, Any]) -> StoredResponse:
     """The row of a response."""
     conversation = document["conversation"]
     return StoredResponse(
         id=document["id"],
-        project_id=caller.project_id,
+        project_id=project_id,
         created_at=document["created_at"],
         status=document["status"],
         previous_id=document["previous_response_id"],

@@ -48,6 +48,11 @@ class Turn:
     patience: float | None = None
 
     @property
+    def named(self) -> str:
+        """What the caller calls the model."""
+        return str(self.fields.get("model") or self.model.name)
+
+    @property
     def seals_reasoning(self) -> bool:
         """Whether clients have to carry the thinking themselves."""
         return "reasoning.encrypted_content" in self.include or not self.is_stored

@@ -1,4 +1,4 @@
--- Times are whole Unix seconds. `body`, `item`, `event`, `caller`, `request`, `metadata`, `messages` hold JSON.
+-- Times are whole Unix seconds. `body`, `item`, `event`, `request`, `metadata`, `messages` hold JSON.
 
 -- `body` is the response as it is answered, without its output: that stands, like its input, in response_items.
 CREATE TABLE responses (
@@ -26,11 +26,14 @@ CREATE TABLE response_items (
 
 CREATE INDEX response_items_by_id ON response_items (id);
 
--- A background response that has not ended: who asked for it, and the request as it was sent.
+-- A background response that has not ended: whose key asked for it, and the request as it was sent. `beat_at` is 0 until
+-- a server takes it up, which then writes the time there again and again.
 CREATE TABLE response_jobs (
     response_id TEXT PRIMARY KEY REFERENCES responses (id) ON DELETE CASCADE,
+    project_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    caller TEXT NOT NULL,
+    beat_at INTEGER NOT NULL,
     request TEXT NOT NULL
 );
 

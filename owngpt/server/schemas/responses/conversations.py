@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from owngpt.server.schemas.base import WireModel
-from owngpt.server.schemas.responses.request import Metadata
+from owngpt.server.schemas.metadata import Metadata
 from owngpt.store.conversations import Conversation
 
 MAX_ITEMS = 20  # that are added at once

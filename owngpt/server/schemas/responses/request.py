@@ -7,16 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from owngpt.errors import InvalidRequest
-from owngpt.server.schemas.base import Few, WireModel
+from owngpt.server.schemas.base import WireModel
 from owngpt.server.schemas.chat import Effort, TemplateArguments
+from owngpt.server.schemas.metadata import Metadata
 from owngpt.server.schemas.responses.items import Input
 from owngpt.server.schemas.responses.tools import Choice, ToolDefinition
 from owngpt.server.schemas.sampling import MAX_TOKENS, SamplingFields, ServiceTier
 from owngpt.server.schemas.tools import MAX_TOOLS
 
-Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16), Few
-]
 Include = Literal[
     "file_search_call.results",
     "web_search_call.results",
