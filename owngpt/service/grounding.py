@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
@@ -22,7 +23,8 @@ from owngpt.service.grounded import (
     Mode,
     SentenceSupport,
 )
-from owngpt.service.quoting import quoted
+from owngpt.service.privacy.guard import Guard
+from owngpt.service.quoting import as_it_is, quoted
 from owngpt.types import Passage
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "GroundingOptions",
     "Mode",
     "SentenceSupport",
+    "as_it_is",
     "ground",
 ]
 
@@ -52,6 +55,15 @@ async def ground(
     assert isinstance(request.prompt, ChatPrompt), "only chats can be grounded"
     if request.sampling.n != 1:
         raise InvalidRequest(f"'n' is {request.sampling.n}; an answer from documents has one choice", param="n")
+    app.privacy.check(caller, request.guard, request.sampling)
+    if (guard := request.guard) is not None:
+        size = sum(len(passage.text) for passage in passages)
+        passages = await app.workers.run(size, _blanked, passages, guard)
     answer = extracted if options.mode == "extract" else quoted
     async with answer(app, caller, request, passages, options) as generation:
         yield generation
+
+
+def _blanked(passages: Sequence[Passage], guard: Guard) -> list[Passage]:
+    """Without personal data, every character in its place: so offsets and quotes stay true to each other."""
+    return [replace(passage, text=guard.blank(passage.text)) for passage in passages]

@@ -12,13 +12,14 @@ from typing import NamedTuple
 from owngpt.errors import InvalidRequest
 from owngpt.retrieval.ground import Fitted, cache_key, fit, show
 from owngpt.service.app import App, Caller
-from owngpt.service.chat import ChatEvent, ChatPrompt, ChatReader
+from owngpt.service.chat import ChatEvent, ChatPrompt
 from owngpt.service.evidence import Evidence, embedding, gather, question_of
 from owngpt.service.extracting import extracted
 from owngpt.service.fields import FieldAnswer, with_quotes
 from owngpt.service.generate import Caching, Generation, GenerationRequest, generate
 from owngpt.service.grounded import GroundedEvent, GroundedGeneration, GroundingOptions
 from owngpt.service.models import ServedModel
+from owngpt.service.privacy.chat import Reader, reader_of
 from owngpt.service.prose import ProseAnswer
 from owngpt.service.thresholds import threshold_for
 from owngpt.text.quotes import Quotable, choose_marks
@@ -56,22 +57,23 @@ async def quoted(
         return
     plan = await app.workers.run(sum(len(p.text) for p in passages), _plan, caller, request, evidence, options)
     async with generate(app, caller, plan.request) as generation:
-        reader = ChatReader(request.model, request.prompt, 1)
+        reader = reader_of(request, request.prompt)
         if options.mode == "off":
-            yield GroundedGeneration(_as_it_is(generation, reader), generation)
+            yield GroundedGeneration(as_it_is(generation, reader), generation)
             return
         kind = ProseAnswer if request.prompt.response_format.type == "text" else FieldAnswer
         answer = kind(plan.shown, plan.quotable.marks, evidence, CombinedScorer(embedding(app)), options, threshold)
         yield GroundedGeneration(_events(generation, reader, answer), generation)
 
 
-async def _as_it_is(generation: Generation, reader: ChatReader) -> AsyncIterator[GroundedEvent]:
+async def as_it_is(generation: Generation, reader: Reader) -> AsyncIterator[GroundedEvent]:
+    """Answers whose passages, if any, are the model's own business."""
     async for event in generation:
         yield reader.read(event)
 
 
 async def _events(
-    generation: Generation, reader: ChatReader, answer: ProseAnswer | FieldAnswer
+    generation: Generation, reader: Reader, answer: ProseAnswer | FieldAnswer
 ) -> AsyncIterator[GroundedEvent]:
     """The answer's events; its end is told last."""
     async for event in generation:

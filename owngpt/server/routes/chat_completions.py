@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,11 +33,15 @@ from owngpt.server.schemas.chat import (
     to_prompt,
 )
 from owngpt.server.schemas.chat_answer import ChatStream, WholeChat
+from owngpt.server.schemas.grounding import to_documents, to_options
 from owngpt.server.schemas.sampling import wants_usage
+from owngpt.server.schemas.stored_chat import stored_completion
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
-from owngpt.service.chat import ChatPrompt
 from owngpt.service.generate import GenerationRequest, generate
-from owngpt.service.privacy.chat import Reader, reader_of
+from owngpt.service.grounding import GroundedGeneration, as_it_is, ground
+from owngpt.service.inline import passages_of
+from owngpt.service.privacy.chat import reader_of
+from owngpt.store.chat_completions import ChatCompletions
 
 
 async def create_chat_completion(request: Request) -> Response:
@@ -59,7 +66,7 @@ class Answer:
         model = models_of(request).generator(body.model)
         tier = tier_of_request(request, body.service_tier)
         self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint.id, tier)
-        self._prompt: ChatPrompt = to_prompt(body)
+        self._body, self._prompt = body, to_prompt(body)
         order = receipt_order(request, body, self._identity)
         self._request = GenerationRequest(
             model,
@@ -73,6 +80,8 @@ class Answer:
             guard=guard_of(request),
             named=body.model,
         )
+        self._documents = to_documents(body.documents or [])
+        self._options = to_options(body.citation_options)
         self.headers = receipt_header(order)
 
     @property
@@ -82,21 +91,48 @@ class Answer:
 
     async def whole(self) -> bytes:
         """One `chat.completion`."""
-        reader, chat = self._reader(), WholeChat(self._request.sampling.n)
-        async with generate(self._app, self._caller, self._request) as generation:
+        chat = WholeChat(self._request.sampling.n)
+        async with self._generated() as generation:
             async for event in generation:
-                chat.add(reader.read(event))
-            return encode(chat.document(self._identity, generation.usage))
+                chat.add(event)
+            document = chat.document(self._identity, generation.usage)
+            await self._keep(document)
+            return encode(document)
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """`chat.completion.chunk`s as they come."""
-        reader, has_tools = self._reader(), bool(self._prompt.tool_use.tools)
-        chat = ChatStream(self._identity, self._request.sampling.n, has_tools=has_tools, has_usage=self._has_usage)
-        async with generate(self._app, self._caller, self._request) as generation:
+        has_tools, n = bool(self._prompt.tool_use.tools), self._request.sampling.n
+        chat = ChatStream(self._identity, n, has_tools=has_tools, has_usage=self._has_usage)
+        whole = WholeChat(n)
+        async with self._generated() as generation:
             yield chat.opening()
             async for event in generation:
-                yield chat.add(reader.read(event))
+                whole.add(event)
+                yield chat.add(event)
+            await self._keep(whole.document(self._identity, generation.usage))
             yield (chat.usage(generation.usage) if self._has_usage else b"") + DONE
 
-    def _reader(self) -> Reader:
-        return reader_of(self._request, self._prompt)
+    async def _keep(self, document: dict[str, Any]) -> None:
+        """Store the answer, where its request says so, before its last byte is sent; personal data as placeholders."""
+        if self._body.store:
+            await to_thread.run_sync(self._write, document)
+
+    def _write(self, document: dict[str, Any]) -> None:
+        guard = self._request.guard
+        shown = document if guard is None else guard.mask_document(document)
+        completion = stored_completion(self._caller.project_id, self._body, shown, self._request.request_id)
+        ChatCompletions(self._app.database).add(completion)
+
+    @asynccontextmanager
+    async def _generated(self) -> AsyncIterator[GroundedGeneration]:
+        """The running answer: from documents, where some came along."""
+        if self._documents:
+            size = sum(len(document.text) for document in self._documents)
+            guard = self._request.guard
+            passages = await self._app.workers.run(size, passages_of, self._documents, guard)
+            async with ground(self._app, self._caller, self._request, passages, self._options) as grounded:
+                yield grounded
+            return
+        reader = reader_of(self._request, self._prompt)
+        async with generate(self._app, self._caller, self._request) as generation:
+            yield GroundedGeneration(as_it_is(generation, reader), generation)

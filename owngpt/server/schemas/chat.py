@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from owngpt.errors import InvalidRequest
-from owngpt.server.schemas.base import Few, WireModel, unknown_fields
+from owngpt.server.schemas.base import WireModel, missing, unknown_fields
+from owngpt.server.schemas.grounding import MAX_DOCUMENTS, CitationOptions, DocumentObject
 from owngpt.server.schemas.messages import ChatMessage, Prediction, to_message
+from owngpt.server.schemas.metadata import Metadata
 from owngpt.server.schemas.sampling import (
     MAX_TOKENS,
     Logprobs,
@@ -56,6 +58,8 @@ class ChatCompletionRequest(SamplingFields):
     modalities: list[Literal["text", "audio"]] | None = Field(None, max_length=16, fail_fast=True)
     safety_identifier: str | None = Field(None, max_length=64)
     prediction: Prediction | None = None
+    documents: list[DocumentObject] | None = Field(None, min_length=1, max_length=MAX_DOCUMENTS, fail_fast=True)
+    citation_options: CitationOptions | None = None
     prompt_cache_key: str | None = Field(None, max_length=1024)
     prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
 
@@ -65,11 +69,11 @@ class ChatCompletionRequest(SamplingFields):
     moderation: Any = None
     web_search_options: Any = None
 
-    metadata: Annotated[dict[str, str], Few] | None = None
+    metadata: Metadata | None = None  # kept with a completion that is stored
     prompt_cache_options: Any = None
 
 
-WITHOUT_EFFECT = ("metadata", "prompt_cache_options")
+WITHOUT_EFFECT = ("prompt_cache_options",)
 _REFUSED = {
     "audio": "this server answers with text only",
     "function_call": "it is deprecated; use 'tool_choice'",
@@ -89,6 +93,8 @@ def check_chat(request: ChatCompletionRequest) -> None:
         raise _unsupported("modalities", "Unsupported value for 'modalities': this server answers with ['text'] only.")
     if request.verbosity not in (None, "medium"):
         raise _unsupported("verbosity", f"Unsupported value for 'verbosity': {request.verbosity!r}; use 'medium'.")
+    if request.citation_options is not None and request.documents is None:
+        raise missing("documents")
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidRequest(
             "'top_logprobs' is only allowed when 'logprobs' is true.", param="top_logprobs", code="invalid_value"
@@ -134,7 +140,7 @@ def ignored_chat_fields(request: ChatCompletionRequest, *, can_think: bool) -> l
     template = tuple(request.chat_template_kwargs.model_extra or ()) if request.chat_template_kwargs else ()
     used = {f"chat_template_kwargs.{name}" for name in template}
     unknown = [name for name in unknown_fields(request) if name not in used]
-    hints = WITHOUT_EFFECT if can_think else (*WITHOUT_EFFECT, "reasoning_effort")
+    hints = [*WITHOUT_EFFECT, *(() if can_think else ["reasoning_effort"]), *(() if request.store else ["metadata"])]
     return unknown + [name for name in hints if getattr(request, name) not in (None, "none")]
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from owngpt.server.schemas.answer import ChunkFrame, Identity
+from owngpt.server.schemas.grounding import file_citation, grounding_json
 from owngpt.server.schemas.usage import usage_json
-from owngpt.service.chat import ChatEvent
+from owngpt.service.grounding import GroundedEvent, GroundedVerdict
 from owngpt.service.logprobs import logprob_json
 from owngpt.text.output import ContentDelta, OutputDelta, ReasoningDelta, ToolCallArguments, ToolCallStart
-from owngpt.types import Usage
+from owngpt.types import Citation, Usage, Verdict
 
 
 def _call(start: ToolCallStart, text: str) -> dict[str, Any]:
@@ -24,6 +25,12 @@ def _logprobs(entries: Sequence[dict[str, Any]] | None) -> dict[str, Any] | None
     return None if entries is None else {"content": list(entries), "refusal": None}
 
 
+def _refusal(verdict: GroundedVerdict | None, *, has_content: bool) -> str | None:
+    """An abstention where the answer had to conform to a schema, so that it cannot be said in it."""
+    is_refused = verdict is not None and verdict.verdict is Verdict.ABSTAINED and not has_content
+    return verdict.message if verdict is not None and is_refused else None
+
+
 @dataclass(slots=True)
 class _Choice:
     """A choice so far."""
@@ -33,6 +40,8 @@ class _Choice:
     calls: list[tuple[ToolCallStart, list[str]]] = field(default_factory=list)
     logprobs: list[dict[str, Any]] | None = None
     finish_reason: str | None = None
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    verdict: GroundedVerdict | None = None
 
     def add(self, delta: OutputDelta) -> None:
         match delta:
@@ -46,13 +55,15 @@ class _Choice:
                 self.calls[delta.index][1].append(delta.text)
 
     def message(self) -> dict[str, Any]:
-        content = "".join(self.content)
+        content, refusal = "".join(self.content), _refusal(self.verdict, has_content=bool(self.content))
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": content if content or not self.calls else None,
-            "refusal": None,
-            "annotations": [],
+            "content": content if content or not (self.calls or refusal) else None,
+            "refusal": refusal,
+            "annotations": self.annotations,
         }
+        if self.verdict is not None:
+            message["grounding"] = grounding_json(self.verdict)
         if self.reasoning:
             message["reasoning_content"] = "".join(self.reasoning)
         if self.calls:
@@ -66,7 +77,14 @@ class WholeChat:
     def __init__(self, num_choices: int) -> None:
         self._choices = [_Choice() for _ in range(num_choices)]
 
-    def add(self, event: ChatEvent) -> None:
+    def add(self, event: GroundedEvent) -> None:
+        """One more event; citations and verdicts are those of the only choice."""
+        if isinstance(event, Citation):
+            self._choices[0].annotations.append(file_citation(event))
+            return
+        if isinstance(event, GroundedVerdict):
+            self._choices[0].verdict = event
+            return
         choice = self._choices[event.index]
         for delta in event.deltas:
             choice.add(delta)
@@ -101,6 +119,7 @@ class ChatStream:
         self._num_choices = num_choices
         self._has_tools = has_tools
         self._has_role = [False] * num_choices
+        self._has_content = False
         self._custom: set[tuple[int, int]] = set()  # (choice, call) of custom tools
         self._logprobs: list[list[dict[str, Any]] | None] = [None] * num_choices  # not sent yet
 
@@ -108,8 +127,12 @@ class ChatStream:
         """What can be said before the first token."""
         return b"" if self._has_tools else b"".join(self._role(i) for i in range(self._num_choices))
 
-    def add(self, event: ChatEvent) -> bytes:
-        """The chunks of one event; may be empty."""
+    def add(self, event: GroundedEvent) -> bytes:
+        """The chunks of one event; may be empty. Citations and verdicts are those of the only choice."""
+        if isinstance(event, Citation):
+            return self._with_role(0) + self._chunk(0, {"annotations": [file_citation(event)]})
+        if isinstance(event, GroundedVerdict):
+            return self._verdict(event)
         if event.logprobs is not None:
             waiting = self._logprobs[event.index] = self._logprobs[event.index] or []
             waiting += map(logprob_json, event.logprobs)
@@ -124,9 +147,15 @@ class ChatStream:
         """The last chunk, where the client asked for it."""
         return self._frame.usage(usage_json(usage))
 
+    def _verdict(self, verdict: GroundedVerdict) -> bytes:
+        refusal = _refusal(verdict, has_content=self._has_content)
+        refused = {"refusal": refusal} if refusal else {}
+        return self._with_role(0) + self._chunk(0, {**refused, "grounding": grounding_json(verdict)})
+
     def _delta(self, index: int, delta: OutputDelta) -> bytes:
         match delta:
             case ContentDelta():
+                self._has_content = True
                 return self._with_role(index) + self._chunk(index, {"content": delta.text})
             case ReasoningDelta():
                 return self._with_role(index) + self._chunk(index, {"reasoning_content": delta.text})
