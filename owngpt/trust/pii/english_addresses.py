@@ -24,15 +24,22 @@ _POST = r"\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z
 _ZIP = rf"(?:[\s,]{{1,3}}(?:[A-Z]{{2}}[\s,]{{1,2}})?(?:{_POST})(?!\w))"
 _UNIT = r"(?:[\s,]{0,3}(?:Apt|Apartment|Suite|Ste|Unit|Flat|Room|Floor|Fl|Box|#)\.?\s?#?[\w-]{1,8})"
 _TAIL = rf"(?:[\s,]{{1,3}}{_W}){{0,4}}{_ZIP}?"
+_NTH = r"\d{1,3}(?:st|nd|rd|th)"
 _NUMBER = r"(?<![\w.,$€£¥#/-])\d{1,6}[A-Za-z]?"
 _TO = r"(?:address(?: is)?|lives? (?:at|on)|located at|residing at|moved to|delivered? to|shipp?e?d? to|return to)"
+
+_MONTH = (
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|January|February|March|April|June|July|August|September|October|"
+    r"November|December)\b"
+)
 
 RULES = (
     Rule(
         "ADDRESS",
         "street",
         re.compile(
-            rf"{_NUMBER}(?:[ \t]\d{{1,5}}(?:st|nd|rd|th)?)?[ \t]+(?:[NSEW]\.?[ \t]+)?(?:{_W}[ \t]+){{0,4}}?"
+            rf"{_NUMBER}(?:[ \t]\d{{1,5}}(?:st|nd|rd|th)?)?[ \t]+(?:[NSEW]\.?[ \t]+)?"
+            rf"(?:(?:{_W}[ \t]+){{1,4}}?|{_NTH}[ \t]+)"
             rf"{_TYPE}{_UNIT}?{_TAIL}"
         ),
         0.85,
@@ -63,6 +70,31 @@ RULES = (
             rf"(?:Apt|Suite|Apartment|Flat|Unit)\.?[ \t]#?\d{{1,5}}[A-Za-z]?(?!\w){_TAIL}"
         ),
         0.7,
+    ),
+    Rule(  # 83854 Strickstrasse 61, in the middle of an address
+        "ADDRESS",
+        "number_name_number",
+        re.compile(
+            rf"{_NUMBER}[ \t]+(?!{_MONTH})(?:{_W}[ \t]+){{1,4}}\d{{1,5}}[A-Za-z]?"
+            rf"(?=[ \t]*(?:\n|,[ \t]*[A-Z])){_UNIT}?{_TAIL}"
+        ),
+        0.6,
+    ),
+    Rule(
+        "ADDRESS",
+        "corner",
+        re.compile(
+            rf"(?i:the corner of)[ \t](?:\d{{1,6}}[ \t])?{_W}(?:[ \t]{_W}){{0,4}}(?:[ \t]\d{{1,5}}\.?)?[ \t]and[ \t]"
+            rf"(?:\d{{1,6}}[ \t])?{_W}(?:[ \t]{_W}){{0,4}}(?:[ \t]\d{{1,5}})?"
+        ),
+        0.75,
+        needs="",
+    ),
+    Rule(
+        "ADDRESS",
+        "military",
+        re.compile(rf"(?:US[NCM]?[SVN]S?[ ]{_W}[\s,]{{1,3}})?(?:APO|FPO|DPO)[ ]A[AEP][ ]\d{{5}}"),
+        0.9,
     ),
     Rule(
         "ADDRESS",

@@ -41,6 +41,16 @@ _VERBS = (
     r"i'?m|\bi am|\bthis is|\bspeaking with|\bspeak (?:to|with)|\bmeet|\bask for|\bcontact|\bsigned by|\bborn to"
     r"|\bmarried to|\bson of|\bdaughter of|\bby"
 )
+_DOES = (  # what people do, and little else
+    r"(?:said|says|lives?|lived|told|asked|replied|answered|wrote|thinks?|thought|knows?|knew|met|married|died|was born"
+    r"|is from|came from|works (?:at|for)|worked (?:at|for)|joined|spent a|had given|called me|phoned|retired|resigned)"
+)
+_DONE = r"(?:said|asked|told|named (?:him|her|them)|directed by|written by|sung by|played by|starring|mr and mrs)"
+_WITH = (
+    r"follow(?:ing)? up with|spoke (?:with|to)|talk(?:ed)? (?:with|to)|meeting with|appointment with|on behalf of"
+    r"|under (?:the name )?|partner'?s name|wife'?s name|husband'?s name|guardian|your name\?|we need to add"
+)
+_SMALL_PAIR = rf"[{_L}]{{2,20}}(?: [{_L}]\.?)? [{_L}]{{3,20}}(?=[ .,!?\n]|\Z)"
 _SIGNS = tuple(  # what says that a name follows, and how sure that makes us
     (re.compile(pattern), score)
     for pattern, score in (
@@ -52,7 +62,12 @@ _SIGNS = tuple(  # what says that a name follows, and how sure that makes us
         (rf"{_BOUND}(?i:{_GREETINGS}),?[ \t]+(?P<pii>{_NAME})(?=[ \t]?[,!.:\n]|\Z)", 0.75),
         (rf"(?i:{_CLOSINGS})[,.]?[ \t]{{0,3}}\n[ \t\n]{{0,4}}(?P<pii>{_NAME})(?=[ \t]*(?:\n|\Z))", 0.85),
         (rf"(?i:\b{_VERBS})[ \t]+(?P<pii>{_WORD}{_MORE}{{1,3}})", 0.6),
-        (rf"(?m:^)[ \t]*(?P<pii>{_NAME})(?=:[ \t]+[{_U}\"'])", 0.5),
+        (rf"(?m:^)[ \t]*(?P<pii>{_WORD}{_MORE}{{1,3}})(?=:[ \t]+[{_U}\"'])", 0.55),
+        (rf"(?m:^)[ \t]*(?P<pii>{_WORD}{_MORE}{{1,3}})(?=[ \t]*\n(?:[^\n]{{0,60}}\n){{0,6}}[^\n]{{0,60}}\d)", 0.55),
+        (rf"{_BOUND}(?P<pii>{_WORD}{_MORE}{{0,3}})[ \t]+(?={_DOES}\b)", 0.55),
+        (rf"(?i:\b{_DONE})[ \t]+(?P<pii>{_NAME})(?![ \t]+(?:Street|Road|Avenue|University|Inc|Ltd))", 0.55),
+        (rf"(?i:\b(?:{_WITH}))[ \t]+(?P<pii>{_WORD}{_MORE}{{1,3}}|{_SMALL_PAIR})", 0.6),
+        (rf"{_BOUND}(?P<pii>{_WORD}{_MORE}{{1,3}})(?='s\b)", 0.5),
     )
 )
 _PAIR = re.compile(rf"{_BOUND}{_WORD}{_MORE}{{1,4}}(?!['-]?[{_L}])")
@@ -100,18 +115,22 @@ def _known_pair(match: re.Match[str]) -> Iterator[Entity]:
         return
     start = match.start() + _offset(match[0], first)
     last_known = parts[-1] in SURNAMES or parts[-1] in ROMAJI_SURNAMES
-    if parts[first] in GIVEN:
+    if parts[first] in GIVEN or (last_known and parts[first] in SURNAMES):
         is_sure = last_known or parts[first] not in AMBIGUOUS
         yield Entity(start, match.end(), "PERSON", (0.85 if last_known else 0.7) if is_sure else 0.4, "english_known")
     elif parts[first] in ROMAJI_SURNAMES and parts[-1] in GIVEN:
         yield Entity(start, match.end(), "PERSON", 0.8, "english_known")
     elif last_known:
         yield Entity(start, match.end(), "PERSON", 0.5, "english_surname")
+    elif len(parts) - first <= 3 and not set(parts[first:]) & NOT_NAMES:  # may be a place or a company as well
+        yield Entity(start, match.end(), "PERSON", 0.4, "english_capitals")
 
 
 def _trimmed(text: str, start: int, end: int, score: float) -> Iterator[Entity]:
-    """Without words in front that are no names, such as `Dear All`."""
+    """Without words in front that are no names, such as `Dear All`; in small letters, only names that are known."""
     parts = text[start:end].split()
+    if text[start:end].islower() and parts[0] not in GIVEN:
+        return
     first = next((i for i, part in enumerate(parts) if _plain(part) not in NOT_NAMES), len(parts))
     if first < len(parts):
         yield Entity(start + _offset(text[start:end], first), end, "PERSON", score, "english_sign")

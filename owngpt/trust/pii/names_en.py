@@ -57,7 +57,47 @@ dave steve chris matt nick alex sam ben max leo theo kate katie liz beth meg sue
 wendy cindy mandy sandy randi duncan ian neil craig graham stuart gavin colin derek trevor nigel clive barry simon
 malcolm angus hamish callum rory fergus fiona morag shona kirsty eilidh siobhan aoife niamh isaac caleb levi owen
 wyatt hunter connor cameron evan luke adrian dominic xavier tristan marcus derrick darnell jamal tyrone lamar malik
-deshawn
+deshawn adele adrienne agatha aidan alana alec alejandra alena alexa alexandra alfonso alfred alfredo alina alison
+allison alma alvin amalia amelie amir angelica angelo anika anja anneliese annette annika antonia arabella archie
+ariana ariel arlene armando arnaud arne arturo asha aurora ayesha barney bart belinda bella bernadette bernardo
+bertha bianca blake bonnie brad bradley brady brent brett bridget brooke bryce caitlin candice cara carina carla
+carlo carly carmela caroline cassandra cecilia cedric celia celina cesar chelsea cheyenne christa christoph clara
+clarence clarissa claudette claudio clement cody conor cora corey cornelia courtney curtis cyril dagmar damian
+damien damon dana daniela danny daphne darius darlene darren deanna delia delilah denis desmond devin dexter
+dimitri dina dominik dominique donovan doreen dorian dorothea drago duane dustin dwayne dwight edgar edith edmund
+eduard edwin eileen elaine elias elin elise elliot elliott elmer eloise elsa elvin elvira emanuel emile emilia
+emilio emmanuel enid ennio erica erin ernest ernesto esmeralda esteban estelle esther ethel eugenia eugenio eunice
+evgeny ezra fabian fabio faisal farah fatih faye felicia felicity felipe fidel filip flavia flavio floyd francine
+frederic frederick frieda fritz gabriella garrett gaston geoffrey geraldine gerard gerardo gerhard gertrude gilbert
+giles ginny gisele gladys glenda glenn gordon greta gretchen guido guillermo gunnar gunther gus gustavo gwen
+gwendolyn hakim hamid hamza harald hazel hector hedwig heinz helene helmut henriette henrietta herbert herman
+hilary hilda holger holly horace hortense howard hubert hugo humphrey idris ignacio ilse imran ingeborg irene irma
+isaiah isidore ismael ivana jackie jacinta jada jake jakob jamie jared jarvis jasmine jasper javid jayden jeanette
+jeanne jeff jenna jennie jeremiah jerome jesus jill jillian jo joachim joann joaquin jocelyn jodi joel johann
+johannes jolanda jolene jonah jorg josefina josephine josie juanita judah jules juliet juliette justine karim
+karina karla kathy katya kayleigh keira keisha kelsey kendra kenny kerry khadija kira kirk klara klaudia konrad
+kristen kristin kurt kylie lana lance larissa latoya laurence laurie lawson leandro leon leona leonardo leonie
+leroy leslie lester leticia lewis lidia liesl lila lillian lilian lina lionel lisbeth lloyd lois lola lonnie
+loretta lothar louise lourdes luana lucian luciano lucille lucinda ludwig luella luiz luiza luther lydia lyle lynn
+mabel madeleine madeline magda manfred mara marcel marcella marcelo marcia marcos margarita margot mariah marianne
+maribel mariel marion marisol marissa marjorie marlene marlon marty marvin mathew mathias mathieu maud maureen
+maurice mauricio maurizio maxim maxine maxwell melanie melinda melvin mercedes meredith merle mildred millicent
+milo milos mimi minnie miranda miriam mitchell moira mona morgan morris muriel murray myra myrtle nadine naomi
+nasser natasha nathaniel ned nelson nestor neville nicola nicolette nikita nikolas nikos noelle noemi nora norbert
+noreen norma norman octavia odette ofelia oksana olaf olive ophelia orlando orson orville oswald otis otto ottilie
+paige pansy pascale patrice patrizia paulette pauline peggy penelope percy phil phyllis pia pierce preston quentin
+quincy rachael raquel rafaela ramona raphael rashid reggie regina reinhard reinhold rene renee reuben rex rhonda
+robbie roberta robin rodney rodolfo rodrigo roland rolf roman ronan ronnie rosalie rosalind rosario rosemary rosie
+roswitha rowan roxanne rudolf rudy rufus rupert sabrina sadie salim sally salome salvatore sami samir santino sasha
+saul savannah scarlett sebastien selena selma serena seth shane shannon shauna sheila shelby sheldon shelley sherry
+shirin sidney siegfried sigrid silvana simeon simona sigmund skylar sofie solomon sonia sonja spencer stacey stacy
+stan stanley stefania stella stephan sterling stewart sullivan sybil sylvain sylvester sylvia tabitha talia tamara
+tamas tanya tara tasha tatjana ted teodora terence terrence tessa thea thelma theodore therese tiffany tim timothee
+todd tommy toni tonya torsten tracey tracy travis trent tricia trudy tyra ulrich ulrike ulysses uta valentin
+valentino valeria vanessa vasily velma verena vernon veronika vicki viktoria vince vincenzo viola vivian vivien
+vlad vladislav volker walid wallace walt waltraud wanda warren wendell werner wilbur wilfred wilhelm willa willard
+willem wilma winifred winston wolf woodrow xander xenia yael yannick yasmine yolanda youssef yvette yvonne zara
+zelda zachariah zeke zora
     """
 )
 

@@ -17,6 +17,7 @@ _NO = r"(?i:[ ]?(?:no\.?|number|num|id|#|is|was|:|=)){0,4}\s{0,2}"  # "number is
 
 _LICENSE = words("免許", "driver'?s?'? ?licen[sc]e", "driving licen[sc]e", "licen[sc]e (?:no|number)")
 _CARD = words("カード", "card", "visa", "mastercard", "amex", "jcb", "credit", "debit", "cvv")
+_SSN = words("ssn", "social security", "itin", "taxpayer")
 _VERSION = re.compile(r"(?:\bv|version|\bver\.?|release|バージョン|第)[ :]?$", re.IGNORECASE)
 
 JAPANESE = (
@@ -114,14 +115,22 @@ JAPANESE = (
 
 ENGLISH = (
     Rule("PASSPORT", "passport_label", re.compile(rf"(?i:passport){_NO}(?P<pii>[A-Z]{{0,2}}\d{{6,9}}){END}"), 0.8),
-    Rule("US_SSN", "ssn", re.compile(rf"{START}\d{{3}}[- ]\d{{2}}[- ]\d{{4}}{END}"), 0.85, check=checks.is_ssn),
+    Rule(
+        "US_SSN",
+        "ssn",
+        re.compile(rf"{START}\d{{3}}[- ]\d{{2}}[- ]\d{{4}}{END}"),
+        0.85,
+        check=checks.is_ssn,
+        context=_SSN,
+        lifted=0.97,
+    ),
     Rule(
         "US_SSN",
         "ssn_plain",
         re.compile(rf"{START}\d{{9}}{END}"),
         0.05,
         check=checks.is_ssn,
-        context=words("ssn", "social security", "itin", "taxpayer"),
+        context=_SSN,
         lifted=0.8,
     ),
     Rule(

@@ -40,6 +40,15 @@ RULES = (
     Rule("AGE", "age", re.compile(rf"(?<![\d.,$€£¥-])(?P<pii>1?\d{{1,2}}){_YEARS}"), 0.75),
     Rule(
         "AGE",
+        "age_reached",
+        re.compile(
+            r"(?i:\b(?:turn(?:ed|s|ing)|when (?:he|she|they|i) (?:was|were)))[ ](?P<pii>1?\d{1,2})"
+            r"(?=[.,;!?\n]|\Z| (?i:in|on|this|last|next)\b)"
+        ),
+        0.7,
+    ),
+    Rule(
+        "AGE",
         "age_label",
         re.compile(
             r"(?:年齢|(?<![A-Za-z])(?i:aged?))(?i: of| is)?\s?[:は=]?\s?(?P<pii>1?\d{1,2})"

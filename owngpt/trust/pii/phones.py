@@ -27,7 +27,7 @@ _CONTEXT = words(
         "sms",
         "text me",
     ),
-    *("reach me", "number is", "hotline", "my number"),
+    *("reach", "number is", "hotline", "my number", "messages? to", "answer(?:ing|s)? at", "registered"),
 )
 _SHAPE = re.compile(  # an area in brackets or not, then groups; or one group
     r"(?<![A-Za-z0-9_])(?<![\d][-.,/:])(?:(?:\+|00)\d{1,3}[-. \n()]{0,3})?(?:\(\d{1,5}\)[-. \n]{0,2})?\d{1,11}"
