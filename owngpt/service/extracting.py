@@ -37,7 +37,9 @@ async def extracted(
     claim = claim_of(app.settings, caller, request.tier, request.patience)
     await app.limits.refresh(caller)
     with (
-        app.limits.admit("extract", model.name, claim=claim, caller=caller, request_id=request.request_id) as ticket,
+        app.limits.admit(
+            "extract", model.name, claim=claim, caller=caller, named=request.named, request_id=request.request_id
+        ) as ticket,
         trace(app.tracer, "extract", model.name, ticket),
     ):
         assert isinstance(request.prompt, ChatPrompt)

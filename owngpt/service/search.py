@@ -71,7 +71,10 @@ async def search(
     prepared = await prepare(embedder, searched, weights)
     scope = Scope(caller.project_id, tuple(vector_store_ids), caller.principals, filters)
     find = partial(app.searcher.search, scope, prepared, max_num_results, score_threshold, is_reranked=ranker != "none")
-    return SearchResult(await anyio.to_thread.run_sync(find), searched)
+    passages = await anyio.to_thread.run_sync(find)
+    only = vector_store_ids[0] if len(vector_store_ids) == 1 else None
+    app.meter.record(caller, kind="file_search_calls", vector_store_id=only)
+    return SearchResult(passages, searched)
 
 
 def check_queries(queries: Sequence[str]) -> None:

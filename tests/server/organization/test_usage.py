@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -281,3 +282,25 @@ async def test_the_price_of_nothing(app: App) -> None:
         await client.post("/v1/embeddings", json={"input": "abc"})
     [[result]] = results(await get(app, "/v1/organization/costs", start_time=int(time.time()) // DAY * DAY))
     assert result["amount"]["value"] == 0
+
+
+async def test_searches_and_what_vector_stores_hold(app: App) -> None:
+    """Through the API: a file goes into a store, is searched, and is deleted."""
+    start = int(time.time()) // DAY * DAY
+    async with client_of(app) as client:
+        file = {"file": ("a.txt", b"Garlic is a vegetable. " * 40)}
+        uploaded = (await client.post("/v1/files", files=file, data={"purpose": "assistants"})).json()
+        store = (await client.post("/v1/vector_stores", json={"file_ids": [uploaded["id"]]})).json()
+        path = f"/v1/vector_stores/{store['id']}"
+        while store["status"] != "completed":
+            await asyncio.sleep(0.01)
+            store = (await client.get(path)).json()
+        for _ in range(2):
+            assert (await client.post(f"{path}/search", json={"query": "garlic"})).status_code == 200
+        held = results(await get(app, f"{USAGE}/vector_stores", start_time=start))[-1]
+        assert [result["usage_bytes"] for result in held] == [store["usage_bytes"]]
+        await client.delete(f"/v1/files/{uploaded['id']}")
+    assert results(await get(app, f"{USAGE}/vector_stores", start_time=start))[-1] == []
+    asked = {"start_time": start, "group_by": "vector_store_id"}
+    [result] = results(await get(app, f"{USAGE}/file_search_calls", **asked))[-1]
+    assert (result["num_requests"], result["vector_store_id"]) == (2, store["id"])
