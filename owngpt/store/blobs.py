@@ -31,6 +31,10 @@ _NAMED = """
     UNION ALL SELECT 1 FROM batches WHERE input_sha256 = ?
     LIMIT 1
 """
+_ALL_NAMED = """
+    SELECT sha256 FROM files UNION SELECT sha256 FROM upload_parts
+    UNION SELECT input_sha256 AS sha256 FROM batches WHERE input_sha256 IS NOT NULL
+"""
 _STALE_SECONDS = 24 * 3600  # a temporary file that is older belongs to no upload that still runs
 
 
@@ -128,7 +132,8 @@ class Blobs:
             if time.time() - entry.stat().st_mtime > _STALE_SECONDS:
                 entry.unlink(missing_ok=True)
         present = [entry.name for part in self._folder.glob("[0-9a-f][0-9a-f]") for entry in part.iterdir()]
-        orphans = [sha256 for sha256 in present if not db.read(_NAMED, (sha256,) * 3)]
+        named = {row["sha256"] for row in db.read(_ALL_NAMED)}
+        orphans = [sha256 for sha256 in present if sha256 not in named]
         self.release(db, orphans)
         return len(orphans)
 

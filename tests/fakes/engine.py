@@ -217,14 +217,16 @@ def make_app(
     embedder: bool = True,
     capacity: int = 64,
     database: Database | None = None,
+    folder: Path | None = None,
     **engine: Any,
 ) -> App:
     """An App with one scripted model `fake` (alias `gpt-fake`), one embedder `fake-embed`, and the key `KEY`.
 
-    Its database is SQLite, unless another one is given.
+    Its database is SQLite, unless another one is given. Its data lie in `folder`, or in one that is deleted at the end.
     """
-    folder = Path(tempfile.mkdtemp(prefix="owngpt-test-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="owngpt-test-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     tokenizer = byte_tokenizer(folder, chat_template=CHATML)
     chat = ChatRenderer.load(folder, tokenizer)
     fake = FakeEngine(tokenizer, script, keep=chat.family.keep, **engine)
