@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from owngpt.service.budgets import Budgets
+from owngpt.service.caller import Caller
 from owngpt.service.metering import Meter, Tally
 from owngpt.service.rate_limits import RateLimits, Reservation
 from owngpt.store.usage import Kind
 from owngpt.types import Tier, Usage
-
-if TYPE_CHECKING:
-    from owngpt.service.app import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +48,7 @@ class Accounts:
         Raises `InsufficientQuota`, `RateLimitReached`, and `ServiceUnavailable` where it could not be metered.
         """
         self.budgets.check(caller)
+        tier = tier if caller.tier is None else caller.tier
         reservation = self.rates.admit(caller, model, tier)
         kind: Kind = "embeddings" if operation == "embeddings" else "completions"
         tally = self.meter.open(caller, kind, named or model, names=(model,), tier=tier, request_id=request_id)

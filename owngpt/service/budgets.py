@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from owngpt.errors import InsufficientQuota
+from owngpt.service.caller import Caller
 from owngpt.store.cache import TimedCache
 from owngpt.store.db import Database
 from owngpt.store.spend import ORGANIZATION, Standing, standing_of
 from owngpt.store.usage import month_of
-
-if TYPE_CHECKING:
-    from owngpt.service.app import Caller
 
 CACHE_SECONDS = 2.0
 

@@ -7,15 +7,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from owngpt.errors import InvalidRequest, Overloaded, RequestError, ResourceUnavailable, ServiceUnavailable
 from owngpt.service.accounts import Account, Accounts
+from owngpt.service.caller import Caller
 from owngpt.service.telemetry import Metrics, RequestRecord
 from owngpt.types import ANYONE, Claim, FinishReason, TokenEvent, Usage
-
-if TYPE_CHECKING:
-    from owngpt.service.app import Caller
 
 MAX_AT_ONCE = 8  # prompts of one request that run at the same time
 

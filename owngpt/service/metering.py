@@ -21,19 +21,16 @@ from concurrent.futures import Future
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from owngpt.config import Prices
 from owngpt.errors import ServiceUnavailable
+from owngpt.service.caller import Caller
 from owngpt.service.prices import Rate, rate_of
 from owngpt.service.usage_writer import UsageWriter
 from owngpt.store.db import Database
 from owngpt.store.journal import Entry, Journal, Slot, abandoned
 from owngpt.store.usage import COLUMNS, Kind, UsageEvent, UsageEvents, values_of
 from owngpt.types import Tier, Usage
-
-if TYPE_CHECKING:
-    from owngpt.service.app import Caller
 
 logger = logging.getLogger(__name__)
 

@@ -14,16 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from owngpt.config import ProjectConfig
 from owngpt.errors import RateLimitReached, RequestLimitReached, TokenLimitReached
+from owngpt.service.caller import Caller
 from owngpt.store.cache import TimedCache
 from owngpt.store.rate_limits import ALL_MODELS, ProjectRateLimits, RateLimit
 from owngpt.types import Tier, Usage
-
-if TYPE_CHECKING:
-    from owngpt.service.app import Caller
 
 CACHE_SECONDS = 2.0
 _MINUTE, _DAY = 60.0, 86_400.0
