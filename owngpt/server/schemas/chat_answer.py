@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from owngpt.server.schemas.answer import ChunkFrame, Identity
-from owngpt.server.schemas.grounding import file_citation, grounding_json
 from owngpt.server.schemas.usage import usage_json
+from owngpt.service.citations import file_citation, grounding_json
 from owngpt.service.grounding import GroundedEvent, GroundedVerdict
 from owngpt.service.logprobs import logprob_json
 from owngpt.text.output import ContentDelta, OutputDelta, ReasoningDelta, ToolCallArguments, ToolCallStart
