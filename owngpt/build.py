@@ -32,6 +32,7 @@ from owngpt.text.generation_config import recommended_sampling
 from owngpt.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
+BULK_NICENESS = 10  # of the thread that embeds documents
 Progress = Callable[[str, int, int], None]  # name of the model, bytes done, bytes in all
 
 
@@ -77,7 +78,7 @@ def load_models(settings: Settings, progress: Progress | None = None) -> Models:
         aliases = dict(settings.aliases)
         for source in _sources(settings, progress):
             model = load_model(source, settings, progress, store)
-            undo.callback(model.engine.close if isinstance(model, ServedModel) else model.embedder.close)
+            undo.callback(model.engine.close if isinstance(model, ServedModel) else model.close)
             loaded.append(model)
             if source.other_name is not None:
                 aliases.setdefault(source.other_name, source.name)
@@ -199,10 +200,16 @@ def _kv_store(settings: Settings) -> Iterator[KVStore | None]:
 
 
 def _embedder(source: Source, tokenizer: Tokenizer, created: int) -> ServedEmbedder:
+    import torch
+
     from owngpt.engine.embedder import ThreadEmbedder
+    from owngpt.engine.precision import has_fast_bf16
     from owngpt.model.encoder import Encoder
 
-    return ServedEmbedder(source.name, ThreadEmbedder(Encoder.load(source.folder)), tokenizer, created)
+    encoder = Encoder.load(source.folder)
+    rough = Encoder.load(source.folder).to(torch.bfloat16) if has_fast_bf16() else encoder
+    bulk = ThreadEmbedder(rough, niceness=BULK_NICENESS)
+    return ServedEmbedder(source.name, ThreadEmbedder(encoder), tokenizer, created, bulk)
 
 
 def _sources(settings: Settings, progress: Progress | None) -> Iterator[Source]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -72,15 +74,25 @@ class Input(NamedTuple):
 
 
 class ThreadEmbedder:
-    """An `EmbedderClient` whose compute is a thread of this process."""
+    """An `EmbedderClient` whose compute is a thread of this process.
 
-    def __init__(self, encoder: Encoder, *, threads: int | None = None) -> None:
+    With a `niceness` (as of processes: 19 is the most) it takes what the threads of others leave, where the system is
+    Linux.
+    """
+
+    def __init__(self, encoder: Encoder, *, threads: int | None = None, niceness: int = 0) -> None:
         self._encoder = encoder
         self._wake = threading.Condition()  # guards the two below
         self._jobs: deque[Job] = deque()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._run, args=(threads,), name="owngpt-embedder", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(threads, niceness), name="owngpt-embedder", daemon=True)
         self._thread.start()
+
+    @property
+    def thread_id(self) -> int:
+        """As the system knows it."""
+        assert self._thread.native_id is not None, "a thread that has started has one"
+        return self._thread.native_id
 
     @property
     def dimensions(self) -> int:
@@ -130,7 +142,9 @@ class ThreadEmbedder:
                 f"input[{number}] has a token id outside the vocabulary of {vocab_size}", param=f"input[{number}]"
             )
 
-    def _run(self, num_threads: int | None) -> None:
+    def _run(self, num_threads: int | None, niceness: int) -> None:
+        if niceness and sys.platform == "linux":  # the threads of its matrix products are born with it
+            os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
         if num_threads is not None:
             torch.set_num_threads(num_threads)
         while window := self._take():

@@ -124,7 +124,7 @@ class App:
         for model in self.loaded.generative if self.loaded else ():
             model.engine.close()
         for embedder in self.loaded.embedders if self.loaded else ():
-            embedder.embedder.close()
+            embedder.close()
         self.ingest.close()
         self.workers.close()
         self.tracer.close()

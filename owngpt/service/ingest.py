@@ -242,7 +242,8 @@ class Ingest:
 
     async def _embed(self, job: Job, embedder: ServedEmbedder, chunks: Sequence[Chunk]) -> Vectors:
         """One vector for each chunk, in small batches of similar length, while requests wait for nothing of it."""
-        limit = embedder.embedder.max_input_tokens
+        client = embedder.bulk or embedder.embedder
+        limit = client.max_input_tokens
         pieces = await self._in_thread(pieces_of, chunks, embedder.tokenizer, limit)
         vectors: Vectors = [[] for _ in pieces]
         done = 0
@@ -250,7 +251,7 @@ class Ingest:
             job.advance("embedding", done * len(chunks) // len(pieces), len(chunks))
             async with self._embedding:
                 start = time.monotonic()
-                embedded = await embedder.embedder.embed([pieces[number].ids for number in batch])
+                embedded = await client.embed([pieces[number].ids for number in batch])
                 await self._give_way(time.monotonic() - start)
             for number, vector in zip(batch, embedded, strict=True):
                 vectors[number] = vector

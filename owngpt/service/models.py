@@ -38,6 +38,13 @@ class ServedEmbedder:
     embedder: EmbedderClient
     tokenizer: Tokenizer
     created: int
+    bulk: EmbedderClient | None = None  # the same for work that nobody waits for; None: there is only one
+
+    def close(self) -> None:
+        """Answer what waits with an error, and stop."""
+        for client in (self.embedder, self.bulk):
+            if client is not None:
+                client.close()
 
 
 M = TypeVar("M", ServedModel, ServedEmbedder)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -157,3 +159,13 @@ async def test_a_real_encoder_gives_the_same_alone_and_in_a_batch(tmp_path: Path
         torch.testing.assert_close(torch.tensor(together), torch.tensor(alone))
         torch.testing.assert_close(torch.tensor(together).norm(dim=-1), torch.ones(40))
         assert (served.dimensions, served.max_input_tokens) == (32, 64)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own elsewhere")
+async def test_a_nice_embedder_leaves_the_machine_to_others() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    embedder = ThreadEmbedder(FakeEncoder(), niceness=7)  # type: ignore[arg-type]
+    await embedder.embed([[1]])
+    assert os.getpriority(os.PRIO_PROCESS, embedder.thread_id) == before + 7
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+    embedder.close()
