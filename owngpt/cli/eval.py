@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from owngpt.cli import progress
+from owngpt.cli.eval_pii import pii
 from owngpt.cli.options import config_option
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 @click.group()
 def eval() -> None:
     """Measure answers and searches on data of your own."""
+
+
+eval.add_command(pii)
 
 
 @eval.command()

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator
 
 from owngpt.trust.pii.entity import Entity
-from owngpt.trust.pii.names_ja import GIVEN, GIVEN_CHARACTERS, KATAKANA_SURNAMES, NOT_NAMES, SURNAMES
+from owngpt.trust.pii.names_ja import GIVEN, GIVEN_CHARACTERS, KATAKANA_SURNAMES, NOT_NAMES, PLACES, SURNAMES
 
 _K = r"一-龥々〆ヶ髙﨑濵邉"  # kanji, with forms that only names have
 _NAME = (
-    rf"[{_K}]{{1,4}}(?:[ \t・][{_K}ぁ-んァ-ヴー]{{1,5}})?|[{_K}]{{1,3}}[ぁ-ん]{{2,4}}"
+    rf"[{_K}]{{1,3}}[ぁ-ん]{{2,4}}(?=[ \t\n、。,.)」様氏殿]|さん|\Z)"
+    rf"|[{_K}]{{1,7}}(?:[ \t・][{_K}ぁ-んァ-ヴー]{{1,5}})?"
     r"|[ァ-ヴー]{2,8}(?:[ \t・=][ァ-ヴー]{2,10}){0,2}"
 )
-_BY_CUSTOM = ("様方", "様", "さま", "さん", "くん", "ちゃん")  # they stand behind names more than behind offices
 _HONORIFIC = (
     r"(?:様方|様|さま|さん|氏(?![名神族])|先生|殿(?![下堂])|どの|くん(?![ぁ-ん])|君(?![主臨])|ちゃん|女史|選手|教授"
     r"|医師|弁護士|部長|課長|係長|社長|主任|専務|常務|店長)"
@@ -39,6 +39,10 @@ _INTRODUCTION = re.compile(
 )
 _I_AM = re.compile(rf"{_I}(?P<pii>{_NAME})(?=です|だ[。よ]|と申)")
 _RUN = re.compile(rf"[{_K}]{{2,12}}(?:[ \t][{_K}]{{1,4}})?|[{_K}]{{1,4}}[ \t]?[ぁ-ん]{{2,4}}(?![ぁ-ん])")
+_ALONE = re.compile(
+    rf"(?<![{_K}ァ-ヴー])(?P<pii>[{_K}]{{2,3}})(?=(?:が|は|も|に|と|から|より|宛)(?![ぁ-ん]{{0,1}}(?:、|。)))"
+)
+_TELLING = "子郎介輔斗翔香菜奈太"  # at the end of given names, and of few other words
 _OFFICES = ("業者", "会社", "銀行", "担当", "学校", "病院", "委員", "部", "課", "社", "係", "店", "省", "庁")
 
 
@@ -52,8 +56,11 @@ class JapaneseNames:
         yield from _named(text, _LABEL, "japanese_label", 0.9)
         yield from _named(text, _INTRODUCTION, "japanese_introduction", 0.9)
         yield from _named(text, _I_AM, "japanese_introduction", 0.75)
+        for match in _ALONE.finditer(text):
+            if match["pii"] in SURNAMES and match["pii"] not in PLACES:
+                yield Entity(*match.span("pii"), "PERSON", 0.5, "japanese_surname")
         for run in _RUN.finditer(text):
-            found = _full_name(run[0])
+            found = _full_name(run[0]) or _by_given_name(run[0])
             if found is not None:
                 length, score = found
                 yield Entity(run.start(), run.start() + length, "PERSON", score, "japanese_full_name")
@@ -63,7 +70,8 @@ def _by_honorific(text: str) -> Iterator[Entity]:
     for match in _BY_HONORIFIC.finditer(text):
         name = match["pii"]
         if not _is_nobody(name):
-            is_likely = match["title"] in _BY_CUSTOM and len(name) > 1
+            ends_well = name[-1] in GIVEN_CHARACTERS or "ぁ" <= name[-1] <= "ん"
+            is_likely = len(name) > 1 and (len(name) <= 4 or " " in name or ends_well)
             score = 0.92 if _surname(name) else (0.6 if is_likely else 0.4)
             yield Entity(*match.span("pii"), "PERSON", score, "japanese_honorific")
 
@@ -71,8 +79,9 @@ def _by_honorific(text: str) -> Iterator[Entity]:
 def _named(text: str, pattern: re.Pattern[str], source: str, score: float) -> Iterator[Entity]:
     for match in pattern.finditer(text):
         if not _is_nobody(match["pii"]):
-            known = bool(_surname(match["pii"]))
-            yield Entity(*match.span("pii"), "PERSON", score if known else score - 0.3, source)
+            is_said = text[match.start("pii") - 1] in "はが" and " " not in match["pii"]  # more than names follow these
+            unknown = score - (0.5 if is_said and source == "japanese_label" else 0.3)
+            yield Entity(*match.span("pii"), "PERSON", score if _surname(match["pii"]) else unknown, source)
 
 
 def _surname(name: str) -> str:
@@ -96,6 +105,15 @@ def _full_name(run: str) -> tuple[int, float] | None:
             if found is not None:
                 return length + found[0], found[1]
     return None
+
+
+def _by_given_name(run: str) -> tuple[int, float] | None:
+    """The same by a given name that is known, at the end of a run of kanji or apart from them."""
+    surname, _, given = run.partition(" ")
+    if given:
+        return (len(run), 0.6) if given in GIVEN and len(surname) <= 4 else None
+    cut = next((cut for cut in (3, 2) if len(run) > cut + 1 and run[-cut:] in GIVEN), 0)
+    return (len(run), 0.5) if cut and len(run) <= 6 and run[-1] in _TELLING else None
 
 
 def _given_name(rest: str, *, is_short: bool) -> tuple[int, float] | None:

@@ -17,6 +17,11 @@ _NO = r"(?i:[ ]?(?:no\.?|number|num|id|#|is|was|:|=)){0,4}\s{0,2}"  # "number is
 
 _LICENSE = words("免許", "driver'?s?'? ?licen[sc]e", "driving licen[sc]e", "licen[sc]e (?:no|number)")
 _CARD = words("カード", "card", "visa", "mastercard", "amex", "jcb", "credit", "debit", "cvv")
+_GOODS = re.compile(  # numbers of things
+    r"(?:品番|型番|ロット|JAN|ISBN|セッション|エラー|コード|注文|伝票|管理番号|商品|在庫|受付番号|問い?合わせ番号|追跡|session|order|lot|serial"
+    r"|invoice|tracking|sku|part|model|ticket)[^\n]{0,24}$",
+    re.IGNORECASE,
+)
 _SSN = words("ssn", "social security", "itin", "taxpayer")
 _VERSION = re.compile(r"(?:\bv|version|\bver\.?|release|バージョン|第)[ :]?$", re.IGNORECASE)
 
@@ -29,6 +34,7 @@ JAPANESE = (
         check=checks.is_my_number,
         context=words("マイナンバー", "個人番号", "my ?number", "individual number"),
         lifted=0.99,
+        unless=_GOODS,
     ),
     Rule(  # a mistyped one is still somebody's, where it is called so
         "MY_NUMBER",
@@ -172,14 +178,15 @@ ENGLISH = (
 )
 
 
-def _card(source: str, pattern: str) -> Rule:
+def _card(source: str, pattern: str, score: float = 0.85) -> Rule:
     return Rule(
-        "CREDIT_CARD", source, re.compile(rf"{START}{pattern}{END}"), 0.85, checks.is_card, context=_CARD, lifted=0.97
+        "CREDIT_CARD", source, re.compile(rf"{START}{pattern}{END}"), score, checks.is_card, context=_CARD, lifted=0.97
     )
 
 
 CARDS = (
-    _card("card", r"\d{12,19}"),
+    _card("card", r"\d{14,19}"),
+    _card("short_card", r"\d{12,13}", 0.4),  # so are the numbers of goods
     _card("card_in_fours", rf"\d{{4}}(?:{_S1}\d{{4}}){{3}}"),
     _card("card_of_nineteen", rf"\d{{4}}(?:{_S1}\d{{4}}){{3}}{_S1}\d{{3}}"),
     _card("amex", rf"\d{{4}}{_S1}\d{{6}}{_S1}\d{{4,5}}"),
