@@ -13,7 +13,7 @@ from owngpt.errors import InvalidRequest, RequestError
 from owngpt.store.blobs import Staged, Writer
 
 PIECE_BYTES = 1024**2  # written at once
-MAX_FIELDS, MAX_FIELD_BYTES, MAX_HEADER_BYTES = 64, 64 * 1024, 16 * 1024
+MAX_FIELDS, MAX_FIELD_BYTES, MAX_HEADER_BYTES = 64, 64 * 1024, 4096
 
 
 @dataclass
@@ -83,14 +83,15 @@ class _Reader:
         self._parser = MultipartParser(
             boundary,
             {
-                "on_header_field": lambda data, start, end: self._grow(self._header[0], data[start:end]),
-                "on_header_value": lambda data, start, end: self._grow(self._header[1], data[start:end]),
+                "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+                "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
                 "on_header_end": self._end_header,
                 "on_headers_finished": self._begin_part,
                 "on_part_data": self._add,
                 "on_part_end": self._end_part,
                 "on_end": self._end,
             },
+            max_header_size=MAX_HEADER_BYTES,
         )
 
     def feed(self, chunk: bytes) -> None:
@@ -114,11 +115,6 @@ class _Reader:
             raise InvalidRequest(
                 f"Missing required parameter: {name!r}.", param=name, code="missing_required_parameter"
             )
-
-    def _grow(self, text: bytearray, more: bytes) -> None:
-        if len(text) + len(more) > MAX_HEADER_BYTES:
-            raise InvalidRequest("A part of the multipart body has a header that is too long.")
-        text += more
 
     def _end_header(self) -> None:
         if bytes(self._header[0]).lower() == b"content-disposition":

@@ -21,12 +21,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from owngpt.errors import AuthenticationFailed
+from owngpt.errors import AuthenticationFailed, InvalidRequest
 from owngpt.service.app import App
 from owngpt.service.batch_input import check_line, scan
 from owngpt.service.batch_lines import Answer, Inside, interrupted, is_repeatable, refused, request_id, result_of
 from owngpt.service.batch_output import finalize
 from owngpt.service.callers import recall
+from owngpt.service.files import refuse_without_storage
 from owngpt.store.batches import Batch, Line
 from owngpt.types import Tier
 
@@ -179,7 +180,8 @@ class BatchRunner:
     async def _answer(self, batch: Batch, line: Line) -> Answer:
         try:
             caller = replace(await asyncio.to_thread(recall, self._app.keys, batch.key_id), tier=Tier.BATCH)
-        except AuthenticationFailed as error:
+            refuse_without_storage(caller, "batches")  # its project may keep nothing since then
+        except (AuthenticationFailed, InvalidRequest) as error:
             return refused(error)
         body = await asyncio.to_thread(self._body, batch, line)
         return await self.call(caller, batch.endpoint, body, request_id(batch.id, line.line))

@@ -17,7 +17,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -129,8 +129,9 @@ class Blobs:
     def collect(self, db: Database) -> int:
         """Delete what crashes have left behind; -> how many blobs that were. For the start."""
         for entry in self._staging.iterdir():
-            if time.time() - entry.stat().st_mtime > _STALE_SECONDS:
-                entry.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # it was just kept, or given up
+                if time.time() - entry.stat().st_mtime > _STALE_SECONDS:
+                    entry.unlink()
         present = [entry.name for part in self._folder.glob("[0-9a-f][0-9a-f]") for entry in part.iterdir()]
         named = {row["sha256"] for row in db.read(_ALL_NAMED)}
         orphans = [sha256 for sha256 in present if sha256 not in named]
