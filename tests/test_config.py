@@ -53,6 +53,15 @@ def test_a_file_in_full(tmp_path: Path) -> None:
     assert settings.engine == EngineConfig(dtype="bf16", kv_memory=4 * 2**30, prefix_cache=False)
 
 
+def test_the_url_of_a_database_is_never_shown() -> None:
+    settings = Settings.load(env={"OWNGPT_DATABASE": "postgresql://me:secret@db/owngpt"})
+    assert settings.database == "postgresql://me:secret@db/owngpt"
+    assert "secret" not in repr(settings)
+    with pytest.raises(ConfigError, match=r"setting database is \*\*\*; it must be a URL: postgresql://") as refused:
+        Settings.load(env={"OWNGPT_DATABASE": "mysql://me:secret@db/owngpt"})
+    assert "secret" not in str(refused.value)
+
+
 def test_the_environment_can_say_everything_but_aliases() -> None:
     env = {
         "OWNGPT_MODELS": "a, b,",

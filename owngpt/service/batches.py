@@ -124,7 +124,10 @@ class BatchRunner:
 
     def _recover(self, batch: Batch) -> None:
         """Lines that an earlier process has left in the middle: run them again, or say that they were cut off."""
-        for line, is_stopped in self._store.interrupted(batch.id):
+        lines = self._store.interrupted(batch.id)
+        if lines:
+            self._app.meter.flush().result()  # what is taken back has to be there
+        for line, is_stopped in lines:
             body = json.loads(self._body(batch, line))
             if is_stopped or is_repeatable(batch.endpoint, body):
                 self._store.retry(batch, line.line, request_id(batch.id, line.line))

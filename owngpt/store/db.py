@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from owngpt.errors import ConfigError
+from owngpt.errors import ConfigError, InvalidRequest
 from owngpt.store.migrations import Dialect, migrate, migration_files, schema_version
 
 Value = str | bytes | int | float | None
@@ -53,6 +53,11 @@ def database_file(data_dir: Path) -> Path:
     return data_dir / "owngpt.db"
 
 
+def not_text() -> InvalidRequest:
+    """For characters that JSON can carry, and no database."""
+    return InvalidRequest("The request has text with half a surrogate pair or a NUL in it; leave these characters out.")
+
+
 class SQLite:
     """A database in one file: write-ahead log, one writing and one reading connection.
 
@@ -77,7 +82,7 @@ class SQLite:
 
     def read(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
         with self._reader_lock:
-            return _rows(self._reader.execute(sql, parameters))
+            return _execute(self._reader, sql, parameters)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -119,7 +124,7 @@ class ReadOnlySQLite:
 
     def read(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
         with self._lock:
-            return _rows(self._connection.execute(sql, parameters))
+            return _execute(self._connection, sql, parameters)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -139,10 +144,14 @@ class _Statements:
         self._connection = connection
 
     def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        return _rows(self._connection.execute(sql, parameters))
+        return _execute(self._connection, sql, parameters)
 
 
-def _rows(cursor: sqlite3.Cursor) -> list[Row]:
+def _execute(connection: sqlite3.Connection, sql: str, parameters: Sequence[Value]) -> list[Row]:
+    try:
+        cursor = connection.execute(sql, parameters)
+    except UnicodeEncodeError:
+        raise not_text() from None
     if cursor.description is None:
         return []
     names = [column[0] for column in cursor.description]

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from owngpt.errors import ConfigError, ServiceUnavailable
-from owngpt.store.db import Row, Transaction, Value
+from owngpt.store.db import Row, Transaction, Value, not_text
 from owngpt.store.migrations import Dialect, migrate, migration_files, schema_version
 
 try:
@@ -205,10 +205,14 @@ def _is_alive(connection: _Connection) -> bool:
 
 def _execute(connection: _Connection, sql: str, parameters: Sequence[Value]) -> list[Row]:
     """Without parameters the text goes as it is, so that it may be several statements."""
-    if parameters:
-        cursor = connection.execute(translate(sql).encode(), parameters)
-    else:
-        cursor = connection.execute(sql.encode())
+    try:
+        cursor = connection.execute(translate(sql).encode() if parameters else sql.encode(), parameters or None)
+    except UnicodeEncodeError:
+        raise not_text() from None
+    except psycopg.DataError as error:
+        if error.sqlstate is None and "NUL" in str(error):  # said by the driver; the server has seen nothing
+            raise not_text() from None
+        raise
     return list(cursor.fetchall()) if cursor.description is not None else []
 
 

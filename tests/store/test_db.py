@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from owngpt.errors import ConfigError
+from owngpt.errors import ConfigError, InvalidRequest
 from owngpt.store.db import Database, ReadOnlySQLite, SQLite
 from owngpt.store.migrations import migration_files, split_statements
 
@@ -72,6 +72,18 @@ def test_values_come_back_as_they_went(database: Database) -> None:
         [row] = transaction.execute("SELECT SUM(a) AS total, AVG(b) AS mean, MAX(c) AS text FROM samples")
     assert row == {"total": 6, "mean": 0.1, "text": None}
     assert isinstance(row["total"], int)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\0b"])
+def test_characters_that_cannot_be_kept_are_the_callers_mistake(database: Database, text: str) -> None:
+    """SQLite keeps a NUL, PostgreSQL does not; whoever asks for one finds nothing, or is told."""
+    if text == "\ud800" or database.dialect == "postgresql":
+        with pytest.raises(InvalidRequest, match="half a surrogate pair or a NUL"):
+            database.read("SELECT * FROM organizations WHERE name = ?", (text,))
+        with pytest.raises(InvalidRequest):
+            add(database, text)
+    add(database, "a")
+    assert count(database) == 1
 
 
 def test_what_a_transaction_has_read_stays_true_until_its_end(database: Database) -> None:

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from owngpt.build import open_app
+from owngpt.cli import main as cli
+from owngpt.config import Settings
 from owngpt.errors import ConfigError, ServiceUnavailable
 from owngpt.store.migrations import migration_files
 from owngpt.store.opening import look_at_database, open_database
@@ -146,6 +150,17 @@ def test_a_wrong_password_is_not_printed(postgresql_server: Server, url: str) ->
         PostgreSQL(url.replace("postgres@", "nobody:secret@"))
     assert "secret" not in str(refused.value)
     assert "secret" not in shown_url("postgresql://a:secret@b/c")
+
+
+def test_the_command_line_and_the_settings_choose_it(url: str, tmp_path: Path) -> None:
+    made = CliRunner().invoke(cli, ["keys", "create", "--data-dir", str(tmp_path), "--database", url])
+    assert made.exit_code == 0, made.output
+    app, new_key = open_app(Settings.load(env={"OWNGPT_DATABASE": url, "OWNGPT_DATA_DIR": str(tmp_path)}))
+    assert new_key is None
+    assert app.database.dialect == "postgresql"
+    assert app.keys.find(made.stdout.split()[0]) is not None
+    assert not (tmp_path / "owngpt.db").exists()
+    app.close()
 
 
 def test_another_encoding_is_refused(postgresql_server: Server) -> None:
