@@ -24,6 +24,7 @@ from owngpt.retrieval.parse import child as wire
 PATIENCE = 120.0  # seconds from one sign of life to the next
 MAX_FILES = 200  # that one process reads, for libraries leak
 MAX_IDLE = 2  # processes that are kept for the next file
+IDLE_SECONDS = 60.0
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 
 
@@ -35,6 +36,7 @@ class Parser:
         self._lock = threading.Lock()
         self._idle: list[ParserProcess] = []
         self._is_closed = False
+        self._timer = threading.Timer(0, self._rest)  # of the idle; not started while there are none
 
     def parse(self, filename: str, data: bytes, progress: Progress = lambda done, total: None) -> Document:
         """`retrieval.parse.parse` elsewhere. `DocumentError` also for a file that takes too much or too long."""
@@ -58,15 +60,9 @@ class Parser:
 
     def close(self) -> None:
         """End the processes that wait. Idempotent."""
-        with self._lock:
-            self._is_closed, idle, self._idle = True, self._idle, []
-        for process in idle:
-            process.close()
-
-    def rest(self) -> None:
-        """End the processes that wait, until there is work again."""
-        self.close()
-        self._is_closed = False
+        self._is_closed = True
+        self._timer.cancel()
+        self._rest()
 
     @contextmanager
     def _process(self) -> Iterator[ParserProcess]:
@@ -80,8 +76,22 @@ class Parser:
                 is_kept = process.is_usable and len(self._idle) < MAX_IDLE and not self._is_closed
                 if is_kept:
                     self._idle.append(process)
+                    self._watch()
             if not is_kept:
                 process.close()
+
+    def _watch(self) -> None:
+        """Have processes ended that nobody needs for a while."""
+        self._timer.cancel()
+        self._timer = threading.Timer(IDLE_SECONDS, self._rest)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _rest(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.close()
 
 
 class ParserProcess:

@@ -83,6 +83,11 @@ class Ingest:
         if self._task is None and not self._is_stopped:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="ingest")
 
+    async def idle(self) -> None:
+        """Return when nothing waits any more."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
     async def rest(self) -> None:
         """Work on nothing any more; what is not finished waits for the next start."""
         self._is_stopped = True
@@ -127,7 +132,6 @@ class Ingest:
             self._task = None
             keeper.cancel()
             await self._cancel_jobs()
-            self._parser.rest()
 
     async def _start_jobs(self) -> None:
         """As many as there is room for; the project that has waited longest for its turn comes first."""
