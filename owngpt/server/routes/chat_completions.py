@@ -119,7 +119,7 @@ class Answer:
 
     def _write(self, document: dict[str, Any]) -> None:
         guard = self._request.guard
-        shown = document if guard is None else guard.mask_document(document)
+        shown = document if guard is None else guard.kept(document)
         completion = stored_completion(self._caller.project_id, self._body, shown, self._request.request_id)
         ChatCompletions(self._app.database).add(completion)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from owngpt.service.privacy.finder import is_identifier
 from owngpt.trust.pii import Entity
@@ -81,3 +81,29 @@ class Masked:
             new = self.texts.get((*key, int), str(value))
             return value if new == str(value) else new
         return value
+
+
+class Unmask(Protocol):
+    """Placeholders of a text -> values."""
+
+    def __call__(self, text: str, *, as_json: bool = False) -> str: ...
+
+
+def restored(document: Any, unmask: Unmask, *, as_json: bool = False) -> Any:
+    """The document with values in place of placeholders. Arguments of functions are JSON inside of JSON."""
+    if isinstance(document, str):
+        return unmask(document, as_json=as_json)
+    if isinstance(document, list):
+        return [restored(item, unmask, as_json=as_json) for item in document]
+    if not isinstance(document, dict):
+        return document
+    is_delta = str(document.get("type", "")).endswith("arguments.delta")
+    new = {
+        name: restored(value, unmask, as_json=name == "arguments" or (is_delta and name == "delta"))
+        for name, value in document.items()
+    }
+    marks, text = new.get("annotations"), document.get("text")
+    for mark in marks if isinstance(marks, list) and isinstance(text, str) else ():
+        if isinstance(mark, dict) and isinstance(index := mark.get("index"), int):
+            mark["index"] = len(unmask(str(text)[:index]))
+    return new

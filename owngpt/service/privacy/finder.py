@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from owngpt.errors import PrivacyError
 from owngpt.service.privacy.policy import Policy
@@ -34,20 +35,25 @@ class Finder:
         """For all the texts of one request."""
         return time.monotonic() + self.seconds
 
-    def find(self, text: str, deadline: float, *, label: str = "") -> list[Entity]:
+    def find(
+        self, text: str, deadline: float, *, label: str = "", known: Callable[[str], object] | None = None
+    ) -> list[Entity]:
         """Entities in order, without overlaps, and what looks like a placeholder (its type is `LITERAL`).
 
         `label` is what the text is called where it stands (the key of a JSON object), as a part of its context.
+        Placeholders that are `known` (where that is given) are ours: they are left as they are.
         """
-        literals = [Entity(*m.span(), LITERAL, 1.0, "placeholder") for m in PLACEHOLDER.finditer(text)]
-        hidden = PLACEHOLDER.sub(lambda match: _FILLER * len(match[0]), text) if literals else text
+        marks = list(PLACEHOLDER.finditer(text))
+        ours = [mark.span() for mark in marks if known is not None and known(mark[0])]
+        literals = [Entity(*m.span(), LITERAL, 1.0, "placeholder") for m in marks if m.span() not in ours]
+        hidden = PLACEHOLDER.sub(lambda match: _FILLER * len(match[0]), text) if marks else text
         prefix = f"{label}: " if label else ""
         try:
             found = self.detector.find(prefix + hidden, self.policy.accepts, deadline)
         except Exception as error:
             logger.error("personal data could not be looked for: %s", type(error).__name__)
             raise PrivacyError() from None
-        return resolve([*literals, *_shifted(found, len(prefix))])
+        return outside(resolve([*literals, *_shifted(found, len(prefix))]), ours)
 
 
 def _shifted(entities: Iterable[Entity], length: int) -> Iterable[Entity]:
@@ -58,16 +64,39 @@ def _shifted(entities: Iterable[Entity], length: int) -> Iterable[Entity]:
             yield Entity(start, entity.end - length, entity.type, entity.score, entity.source)
 
 
-def echoes(text: str, secrets: Sequence[Secret]) -> list[Entity]:
-    """Where values that were found elsewhere stand again, also where nothing around says what they are."""
+def outside(entities: Sequence[Entity], ours: Sequence[tuple[int, int]]) -> list[Entity]:
+    """The entities without what lies in these spans."""
+    for start, end in ours:
+        entities = [
+            replace(entity, start=a, end=b)
+            for entity in entities
+            for a, b in ((entity.start, min(entity.end, start)), (max(entity.start, end), entity.end))
+            if a < b
+        ]
+    return list(entities)
+
+
+def echoes(text: str, secrets: Sequence[Secret], *, every: bool = False) -> list[Entity]:
+    """Where values that were found elsewhere stand again, also where nothing around says what they are.
+
+    `every`: also short ones, and as JSON writes them: for what is stored, where one too many does no harm.
+    """
     found = []
     for secret in secrets[:MAX_ECHOES]:
-        if secret.kind == LITERAL or not _is_telling(secret) or secret.value not in text:
+        if secret.kind == LITERAL or not (_is_telling(secret) or (every and secret.is_own and len(secret.value) > 1)):
             continue
-        bound = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-        pattern = bound[0] * secret.value[0].isascii() + re.escape(secret.value) + bound[1] * secret.value[-1].isascii()
-        found += [Entity(*m.span(), secret.kind, 1.0, "echo") for m in re.finditer(pattern, text)]
+        forms = {secret.value, json.dumps(secret.value)[1:-1], json.dumps(secret.value, ensure_ascii=False)[1:-1]}
+        for form in forms if every else (secret.value,):
+            found += [Entity(*m.span(), secret.kind, 1.0, "echo") for m in _standing_alone(form, text)]
     return found
+
+
+def _standing_alone(value: str, text: str) -> Iterable[re.Match[str]]:
+    if value not in text:
+        return ()
+    before = r"(?<![A-Za-z0-9])" if value[0].isascii() else ""
+    after = r"(?![A-Za-z0-9])" if value[-1].isascii() else ""
+    return re.finditer(before + re.escape(value) + after, text)
 
 
 def _is_telling(secret: Secret) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from owngpt.errors import InvalidRequest
-from owngpt.service.privacy.documents import Masked, walk
-from owngpt.service.privacy.finder import Finder, echoes
+from owngpt.service.privacy.documents import Masked, restored, walk
+from owngpt.service.privacy.finder import Finder, echoes, outside
 from owngpt.service.privacy.output import OutputStream
 from owngpt.service.privacy.policy import Policy
 from owngpt.service.privacy.vault import LITERAL, PLACEHOLDER, Vault
@@ -48,20 +48,32 @@ class Guard:
         return str(self.mask_document(text, param or ""))
 
     def mask_document(self, document: Any, where: str = "") -> Any:
-        """JSON values, masked. First everything is looked through, so that a value is found wherever it stands."""
-        deadline = self._finder.deadline()
-        texts = walk(document, where)
-        found = [self._finder.find(text.text, deadline, label=text.label) for text in texts]
-        found = [text.relevant(entities) for text, entities in zip(texts, found, strict=True)]
-        self._refuse_blocked([(text.path, entities) for text, entities in zip(texts, found, strict=True)])
+        """JSON values that a caller sends, masked; `where` is their wire path."""
+        return self._masked(document, where, is_ours=False)
+
+    def kept(self, document: Any) -> Any:
+        """JSON values that we know (an answer, what was stored), as they may be written down or shown to a model.
+
+        Placeholders that stand in them already stay, and nothing is refused.
+        """
+        return self._masked(document, "", is_ours=True)
+
+    def _masked(self, document: Any, where: str, *, is_ours: bool) -> Any:
+        """First everything is looked through, so that a value is found wherever it stands; then it is written anew."""
+        deadline, texts = self._finder.deadline(), walk(document, where)
+        known = self._vault.get if is_ours else None
+        found = [text.relevant(self._finder.find(text.text, deadline, label=text.label, known=known)) for text in texts]
+        if not is_ours:
+            self._refuse_blocked([(text.path, entities) for text, entities in zip(texts, found, strict=True)])
         for text, entities in zip(texts, found, strict=True):
             for entity in entities:
                 self._vault.put(entity.type, _shown(text.text[entity.start : entity.end]), is_own=True)
         secrets = list(self._vault)
-        masked = {
-            text.key: self._written(text.text, resolve([*entities, *text.relevant(echoes(text.text, secrets))]))
-            for text, entities in zip(texts, found, strict=True)
-        }
+        masked = {}
+        for text, entities in zip(texts, found, strict=True):
+            marks = [mark.span() for mark in PLACEHOLDER.finditer(text.text)]
+            again = text.relevant(outside(echoes(text.text, secrets, every=is_ours), marks))
+            masked[text.key] = self._written(text.text, resolve([*entities, *again]))
         return Masked(masked).apply(document)
 
     def mask_ids(self, ids: Sequence[int], tokenizer: Tokenizer, param: str) -> Sequence[int]:
@@ -71,14 +83,20 @@ class Guard:
         return ids if masked == text else tokenizer.encode(masked)
 
     def blank(self, text: str) -> str:
-        """The text with `●` in place of each character that is personal data: every offset stays true."""
+        """The text with `●` in place of each character that is personal data: every offset stays true.
+
+        So are documents searched and quoted, also where the policy blocks: nothing of theirs is refused.
+        """
         entities = self._finder.find(text, self._finder.deadline())
-        self._refuse_blocked([("", entities)])
         return replaced(text, entities, lambda entity: BLANK * len(entity))
 
     def unmask(self, text: str, *, as_json: bool = False) -> str:
         """The caller's own values in place of their placeholders; `as_json`: inside the strings of a JSON text."""
         return PLACEHOLDER.sub(lambda match: self.shown(match[0], as_json=as_json), text)
+
+    def restored(self, document: Any) -> Any:
+        """A stored document, or an event of one, as its caller sees it; marks of citations move with their text."""
+        return restored(document, self.unmask)
 
     def shown(self, name: str, *, as_json: bool = False) -> str:
         """What the caller sees for a placeholder: values of others stay masked, and so do all without restore."""
@@ -95,10 +113,6 @@ class Guard:
         """A whole text that the model wrote."""
         stream = self.stream(as_json=as_json)
         return stream.feed(text) + stream.finish()
-
-    def kept(self, document: Any) -> Any:
-        """An answer (or whatever else the caller has seen) as it may be written down: masked again."""
-        return self.mask_document(document)
 
     def reserve(self, text: str) -> None:
         """Give no placeholder that stands in this stored text."""

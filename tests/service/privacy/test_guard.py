@@ -204,6 +204,33 @@ def test_placeholders_of_stored_text_are_not_given_again() -> None:
     assert one.mask("taro@example.com") == "<EMAIL_4>"
 
 
+def test_what_is_kept_has_every_value_of_the_caller_masked() -> None:
+    """Also where nothing around says what it is, as in the pieces of a stream; and placeholders stay themselves."""
+    one = guard()
+    one.mask("田中様 は47歳 taro@example.com")
+    document = [{"delta": "田中"}, {"delta": "47"}, {"id": "fc_47a", "arguments": '{"a": "\\u7530\\u4e2d <EMAIL_1>"}'}]
+    kept = one.kept(document)
+    assert kept[:2] == [{"delta": "<PERSON_1>"}, {"delta": "<AGE_1>"}]
+    assert kept[2] == {"id": "fc_47a", "arguments": '{"a": "<PERSON_1> <EMAIL_1>"}'}
+    assert one.restored(kept)[:2] == document[:2]
+
+
+def test_what_is_kept_is_never_refused() -> None:
+    assert guard(Policy("block")).kept({"a": "taro@example.com"}) == {"a": "<EMAIL_1>"}
+    assert guard(Policy("block")).blank("taro@example.com") == "●" * 16
+
+
+def test_a_restored_document() -> None:
+    one = guard()
+    one.mask("password: a\\b-77 ")
+    part = {"text": "see <SECRET_1> here", "annotations": [{"index": 14, "start": 3}]}
+    document = {"content": [part], "arguments": '{"a": "<SECRET_1>"}', "status": "completed"}
+    shown = one.restored(document)
+    assert shown["content"] == [{"text": "see a\\b-77 here", "annotations": [{"index": 10, "start": 3}]}]
+    assert json.loads(shown["arguments"]) == {"a": "a\\b-77"}
+    assert one.restored({"type": "x.arguments.delta", "delta": "<SECRET_1>"})["delta"] == "a\\\\b-77"
+
+
 def test_a_policy_is_written_and_read() -> None:
     policy = Policy("block", 0.7, False, {"EMAIL": EntityRule("mask"), "PERSON": EntityRule(None, 0.9)})
     assert Policy.read(policy.write()) == policy
