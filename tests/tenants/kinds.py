@@ -1,0 +1,155 @@
+"""The objects that tenants have, one `Kind` each. A new kind of object is one more entry of `KINDS`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Call(NamedTuple):
+    """One request: what `httpx` is to send."""
+
+    method: str
+    path: str
+    options: Mapping[str, Any] = {}
+
+
+def get(path: str) -> Call:
+    return Call("GET", path)
+
+
+def post(path: str, **body: Any) -> Call:
+    return Call("POST", path, {"json": body})
+
+
+def delete(path: str) -> Call:
+    return Call("DELETE", path)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of object.
+
+    `make` is a call of whoever makes one; its answer has the `id`. `uses` are all calls that name an object by its id:
+    in the path or the body. To who may not know of it, each answers exactly as for an id that nobody has.
+    """
+
+    name: str
+    make: Callable[[str | None], Call]  # with `readers`, where the kind has them
+    uses: Callable[[str], list[Call]]
+    path: str  # where one object is read, without its id
+    is_listed: bool = True  # whether GET of that path lists them
+    has_readers: bool = False
+    volatile: frozenset[str] = field(default_factory=frozenset)  # fields that change by themselves
+    is_deletable: bool = True
+
+
+def unknown_id(like: str) -> str:
+    """An id of the same form that nobody has."""
+    prefix = like.rstrip("0123456789abcdef")
+    return prefix + secrets.token_hex(len(like))[: len(like) - len(prefix)]
+
+
+def _make_file(readers: str | None) -> Call:
+    data = {"purpose": "user_data"} | ({"readers": readers} if readers else {})
+    return Call("POST", "/v1/files", {"data": data, "files": {"file": ("notes.txt", b"the same text for everybody")}})
+
+
+def _file_uses(file_id: str) -> list[Call]:
+    path = f"/v1/files/{file_id}"
+    return [
+        get(path),
+        get(f"{path}/content"),
+        get(f"/v1/files?after={file_id}"),
+        post("/v1/batches", input_file_id=file_id, endpoint="/v1/completions", completion_window="24h"),
+        post("/v1/vector_stores", name="x", file_ids=[file_id]),
+        delete(path),
+    ]
+
+
+def _upload_uses(upload_id: str) -> list[Call]:
+    path = f"/v1/uploads/{upload_id}"
+    return [
+        Call("POST", f"{path}/parts", {"files": {"data": ("part", b"more")}}),
+        post(f"{path}/complete", part_ids=[]),
+        post(f"{path}/cancel"),
+    ]
+
+
+def _vector_store_uses(store_id: str) -> list[Call]:
+    path, file_id = f"/v1/vector_stores/{store_id}", "file-" + "0" * 24
+    tool = {"type": "file_search", "vector_store_ids": [store_id]}
+    return [
+        get(path),
+        post(path, name="mine now"),
+        get(f"{path}/files"),
+        post(f"{path}/files", file_id=file_id),
+        get(f"{path}/files/{file_id}"),
+        delete(f"{path}/files/{file_id}"),
+        post(f"{path}/file_batches", file_ids=[file_id]),
+        post(f"{path}/search", query="text"),
+        get(f"/v1/vector_stores?after={store_id}"),
+        post("/v1/responses", input="Hi", tools=[tool]),
+        delete(path),
+    ]
+
+
+def _conversation_uses(conversation_id: str) -> list[Call]:
+    path, item = f"/v1/conversations/{conversation_id}", {"type": "message", "role": "user", "content": "Hi"}
+    return [
+        get(path),
+        post(path, metadata={"mine": "now"}),
+        get(f"{path}/items"),
+        post(f"{path}/items", items=[item]),
+        post("/v1/responses", input="Hi", conversation=conversation_id),
+        delete(path),
+    ]
+
+
+def _response_uses(response_id: str) -> list[Call]:
+    path = f"/v1/responses/{response_id}"
+    return [
+        get(path),
+        get(f"{path}?stream=true"),
+        get(f"{path}/input_items"),
+        post(f"{path}/cancel"),
+        post("/v1/responses", input="Hi", previous_response_id=response_id),
+        post("/v1/responses/input_tokens", input="Hi", previous_response_id=response_id),
+        delete(path),
+    ]
+
+
+KINDS = (
+    Kind("file", _make_file, _file_uses, "/v1/files", has_readers=True),
+    Kind(
+        "upload",
+        lambda _: post("/v1/uploads", filename="a.txt", purpose="user_data", bytes=4, mime_type="text/plain"),
+        _upload_uses,
+        "/v1/uploads",
+        is_listed=False,
+        is_deletable=False,
+    ),
+    Kind(
+        "vector_store",
+        lambda _: post("/v1/vector_stores", name="handbook"),
+        _vector_store_uses,
+        "/v1/vector_stores",
+        volatile=frozenset({"last_active_at", "expires_at"}),
+    ),
+    Kind(
+        "conversation",
+        lambda _: post("/v1/conversations", items=[{"type": "message", "role": "user", "content": "Hi"}]),
+        _conversation_uses,
+        "/v1/conversations",
+        is_listed=False,
+    ),
+    Kind(
+        "response",
+        lambda _: post("/v1/responses", input="Hi", store=True),
+        _response_uses,
+        "/v1/responses",
+        is_listed=False,
+    ),
+)
