@@ -10,7 +10,7 @@ from owngpt.trust.vectors import Embed, cosine
 
 MAX_SENTENCES = 3  # of an answer
 _NEAR_BEST = 0.6  # of the best one's probability: what else is worth saying
-_LOOKED_AT = 32  # sentences that are compared as vectors, too
+_LOOKED_AT = 8  # sentences that are compared as vectors, too
 
 
 async def rank(question: str, sources: Sequence[Source], embed: Embed | None = None) -> list[Candidate]:

@@ -23,7 +23,7 @@ _NEGATION = re.compile(
     r"\b(not|no|never|none|nobody|nothing|neither|nor|without|cannot|fail(s|ed)?|refus(es|ed))\b|n['’]t\b"
     r"|ない|なかっ|ません|ず(に|、|。|$)|無い|いいえ|未"
 )
-_LOOKED_AT = 24  # sentences of the evidence that are compared as vectors
+_LOOKED_AT = 8  # sentences of the evidence that are compared as vectors
 _NUMBER_WEIGHT = 2.0  # of numbers, beside that of words
 
 
