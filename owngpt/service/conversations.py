@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from owngpt.errors import InvalidRequest, NotFound
 from owngpt.service.app import App, Caller
 from owngpt.service.responses.items import Item, new_id
+from owngpt.service.responses.private import keep_placeholders, restored
 from owngpt.service.responses.reading import shown
 from owngpt.store.conversations import Conversation, Conversations, no_conversation
 from owngpt.store.paging import PageRequest
@@ -20,7 +21,11 @@ def create(app: App, caller: Caller, metadata: Mapping[str, str], items: Sequenc
     if caller.keeps_nothing or app.settings.store == "never":
         raise InvalidRequest("Conversations need to be stored, and nothing is kept here.")
     conversation = Conversation(new_id("conv"), caller.project_id, int(time.time()), metadata)
-    Conversations(app.database).add(conversation, _looked_up(app, caller, items))
+    guard = app.privacy.guard(caller)
+    kept = _looked_up(app, caller, items) if guard is None else guard.mask_document(_looked_up(app, caller, items))
+    Conversations(app.database).add(conversation, kept)
+    with app.database.write() as transaction:
+        keep_placeholders(app, transaction, caller, guard, [conversation.id])
     return conversation
 
 
@@ -38,15 +43,19 @@ def delete(app: App, caller: Caller, conversation_id: str) -> None:
     """Delete it and its items. Raises `NotFound`."""
     if not Conversations(app.database).delete(caller.project_id, conversation_id):
         raise no_conversation(conversation_id)
+    with app.database.write() as transaction:
+        app.privacy.drop(transaction, caller, conversation_id)
 
 
 def add_items(app: App, caller: Caller, conversation_id: str, items: Sequence[Item]) -> list[Item]:
     """Add items at its end; -> as they are stored. Raises `NotFound`, and `InvalidRequest` where nothing is kept."""
     if caller.keeps_nothing or app.settings.store == "never":
         raise InvalidRequest("Conversations need to be stored, and nothing is kept here.")
-    found = _looked_up(app, caller, items)
+    found, guard = _looked_up(app, caller, items), app.privacy.guard(caller, conversation_id)
+    kept = found if guard is None else guard.mask_document(found)
     with app.database.write() as transaction:
-        Conversations(app.database).append(transaction, caller.project_id, conversation_id, found)
+        Conversations(app.database).append(transaction, caller.project_id, conversation_id, kept)
+        keep_placeholders(app, transaction, caller, guard, [conversation_id])
     return found
 
 
@@ -56,7 +65,8 @@ def list_items(
     """A page of its items, and whether there is more. Raises `NotFound`."""
     find(app, caller, conversation_id)
     found = Conversations(app.database).item_page(caller.project_id, conversation_id, page)
-    return [shown(json.loads(row["item"]), include) for row in found.rows], found.has_more
+    items = [shown(json.loads(row["item"]), include) for row in found.rows]
+    return restored(app, caller, conversation_id, items), found.has_more
 
 
 def find_item(app: App, caller: Caller, conversation_id: str, item_id: str, include: Collection[str]) -> Item:
@@ -64,7 +74,8 @@ def find_item(app: App, caller: Caller, conversation_id: str, item_id: str, incl
     item = Conversations(app.database).item(caller.project_id, conversation_id, item_id)
     if item is None:
         raise _no_item(conversation_id, item_id)
-    return shown(item, include)
+    found: Item = restored(app, caller, conversation_id, shown(item, include))
+    return found
 
 
 def delete_item(app: App, caller: Caller, conversation_id: str, item_id: str) -> Conversation:

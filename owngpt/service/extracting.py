@@ -45,16 +45,25 @@ async def extracted(
         assert isinstance(request.prompt, ChatPrompt)
         question = question_of(request.prompt)
         threshold = await threshold_for(app, caller, options, question)
-        yield GroundedGeneration(_events(app, question, passages, options, threshold), ticket)
+        is_prose = request.prompt.response_format.type == "text"
+        yield GroundedGeneration(_events(app, question, passages, options, threshold, is_prose=is_prose), ticket)
 
 
 async def _events(
-    app: App, question: str, passages: Sequence[Passage], options: GroundingOptions, threshold: float
+    app: App,
+    question: str,
+    passages: Sequence[Passage],
+    options: GroundingOptions,
+    threshold: float,
+    *,
+    is_prose: bool,
 ) -> AsyncIterator[GroundedEvent]:
+    """Where the answer had to be JSON, an abstention is a verdict without words."""
     evidence = await gather(app, question, passages)
     if not evidence.ranked or (options.abstain and evidence.best < threshold):
         for event in abstained(evidence, threshold):
-            yield event
+            if is_prose or isinstance(event, GroundedVerdict):
+                yield event
     else:
         for event in _answer(evidence, threshold):
             yield event

@@ -20,6 +20,7 @@ from owngpt.server.routes.reply import (
     receipt_header,
     request_id,
 )
+from owngpt.server.routes.responses_body import Body, guarded
 from owngpt.server.schemas.answer import encode
 from owngpt.server.schemas.base import header_value, parse, shown
 from owngpt.server.schemas.lists import list_document, page_request
@@ -40,12 +41,13 @@ from owngpt.store.response_jobs import Job
 
 async def create_response(request: Request) -> Response:
     """Check, look up what went before, and answer whole or as a stream."""
-    app, caller, body = app_of(request), caller_of(request), await request.body()
-    wire, read = await app.workers.run(len(body), _read, request, body)
+    app, caller = app_of(request), caller_of(request)
+    body = await guarded(app, caller, await request.body())
+    wire, read = await app.workers.run(len(body.content), _read, request, body)
     turn, context = await prepare(app, caller, read.turn)
     headers = receipt_header(turn.order) | ignored_header(read.ignored) | truncated_header(context.dropped)
     if wire.background:
-        document = await to_thread.run_sync(put, app, caller, turn, context, body)
+        document = await to_thread.run_sync(put, app, caller, turn, context, body.content)
         background_of(request).wake()
         if not wire.stream:
             return json_response(document, headers)
@@ -128,9 +130,12 @@ async def list_input_items(request: Request) -> Response:
 
 async def compact_response(request: Request) -> Response:
     """POST /v1/responses/compact."""
-    app, caller, body = app_of(request), caller_of(request), await request.body()
-    wire = parse(CompactRequest, body)
-    read = await app.workers.run(len(body), to_compacted_turn, app, caller, wire, request_id(request))
+    app, caller = app_of(request), caller_of(request)
+    body = await guarded(app, caller, await request.body())
+    wire = parse(CompactRequest, body.content)
+    read = await app.workers.run(
+        len(body.content), to_compacted_turn, app, caller, wire, request_id(request), body.guard
+    )
     turn, context = await prepare(app, caller, read.turn)
     return WholeAnswer(lambda: _compacted(app, caller, turn, context), ignored_header(read.ignored))
 
@@ -160,8 +165,8 @@ def background_of(request: Request) -> BackgroundResponses:
 
 def revive(app: App, caller: Caller, job: Job) -> Turn:
     """The turn of a background response, from the request that was kept."""
-    wire = parse(ResponseRequest, job.request.encode())
-    return to_turn(app, caller, wire, job.request.encode(), request_id=job.response_id).turn
+    wire, guard = parse(ResponseRequest, job.request.encode()), app.privacy.guard(caller, job.response_id)
+    return to_turn(app, caller, wire, job.request.encode(), request_id=job.response_id, guard=guard).turn
 
 
 def _boolean(request: Request, name: str) -> bool:
@@ -185,10 +190,18 @@ def json_response(document: Any, headers: Mapping[str, str] | None = None) -> Re
     return Response(encode(document), media_type="application/json", headers=headers)
 
 
-def _read(request: Request, body: bytes) -> tuple[ResponseRequest, ReadTurn]:
-    wire = parse(ResponseRequest, body)
-    app, caller = app_of(request), caller_of(request)
-    return wire, to_turn(app, caller, wire, body, request_id=request_id(request), patience=patience(request))
+def _read(request: Request, body: Body) -> tuple[ResponseRequest, ReadTurn]:
+    wire = parse(ResponseRequest, body.content)
+    read = to_turn(
+        app_of(request),
+        caller_of(request),
+        wire,
+        body.content,
+        request_id=request_id(request),
+        patience=patience(request),
+        guard=body.guard,
+    )
+    return wire, read
 
 
 async def _whole(app: App, caller: Caller, turn: Turn, context: Context) -> bytes:

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from owngpt.errors import InvalidRequest, RequestError
 from owngpt.server.errors import error_body
+from owngpt.server.routes.responses_body import Body, guarded
 from owngpt.server.schemas.answer import encode
 from owngpt.server.schemas.base import parse
 from owngpt.server.schemas.responses.request import ResponseRequest
@@ -28,6 +29,7 @@ from owngpt.server.schemas.responses.turn import to_turn
 from owngpt.service.app import App, Caller
 from owngpt.service.callers import recall
 from owngpt.service.failures import as_request_error
+from owngpt.service.privacy import Guard
 from owngpt.service.responses.answer import respond
 from owngpt.service.responses.history import prepare
 from owngpt.service.responses.items import Item
@@ -71,6 +73,7 @@ class _Connection:
     messages: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
     remembered: OrderedDict[str, Sequence[Item]] = field(default_factory=OrderedDict)
     work: asyncio.Task[None] | None = None
+    guard: Guard | None = None  # with the placeholders that were given on this connection
 
     @property
     def app(self) -> App:
@@ -106,11 +109,13 @@ class _Connection:
     async def _answer(self, message: bytes) -> None:
         stream_id = previous = None
         try:
-            wire = parse(CreateMessage, message)
+            body = await guarded(self.app, await self._caller(), message, self.guard)
+            self.guard = body.guard
+            wire = parse(CreateMessage, body.content)
             stream_id, previous = wire.stream_id, wire.previous_response_id
             if wire.background:
                 raise InvalidRequest("'background' is not supported over WebSocket.", param="background")
-            await self._respond(wire, message)
+            await self._respond(wire, body)
         except WebSocketDisconnect:
             raise
         except Exception as error:
@@ -118,10 +123,11 @@ class _Connection:
                 self.remembered.pop(previous, None)
             await self.send_error(as_request_error(error, self._request_id), stream_id)
 
-    async def _respond(self, wire: CreateMessage, message: bytes) -> None:
+    async def _respond(self, wire: CreateMessage, body: Body) -> None:
         app, caller = self.app, await self._caller()
         read = await app.workers.run(
-            len(message), lambda: to_turn(app, caller, wire, message, request_id=self._request_id)
+            len(body.content),
+            lambda: to_turn(app, caller, wire, body.content, request_id=self._request_id, guard=body.guard),
         )
         turn, context = await prepare(app, caller, read.turn, self.remembered)
         last: Event | None = None

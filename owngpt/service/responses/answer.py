@@ -6,22 +6,26 @@ what the model is shown -> generate, and run the tools that are hosted here, unt
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from owngpt.service.app import App, Caller
-from owngpt.service.chat import ChatReader
 from owngpt.service.failures import as_request_error
 from owngpt.service.generate import GenerationRequest, generate
+from owngpt.service.grounding import GroundedEvent, GroundedGeneration, GroundedVerdict, as_it_is, ground
+from owngpt.service.inline import passages_of
+from owngpt.service.privacy.chat import reader_of
 from owngpt.service.responses.builder import ResponseBuilder
+from owngpt.service.responses.file_search import Found, find
 from owngpt.service.responses.hosted import MAX_CALLS
+from owngpt.service.responses.items import Item
 from owngpt.service.responses.keeping import keep
 from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.text.grammar import ToolChoice
-from owngpt.types import ToolCall, Usage
+from owngpt.types import Citation, Passage, ToolCall, Usage
 
 
 async def respond(app: App, caller: Caller, turn: Turn, context: Context) -> AsyncGenerator[Event, None]:
@@ -39,7 +43,7 @@ async def respond(app: App, caller: Caller, turn: Turn, context: Context) -> Asy
         if not answer.has_begun:
             raise
         yield answer.builder.fail(as_request_error(error, turn.request_id), answer.usage)
-    await keep(app, caller, turn, context, answer.builder.document)
+    await keep(app, caller, turn, context, answer.stored())
     yield answer.builder.ending()
 
 
@@ -49,7 +53,7 @@ async def respond_whole(app: App, caller: Caller, turn: Turn, context: Context) 
     async with aclosing(answer.events()) as events:
         async for _ in events:
             pass
-    await keep(app, caller, turn, context, answer.builder.document)
+    await keep(app, caller, turn, context, answer.stored())
     return answer.builder.document
 
 
@@ -58,11 +62,13 @@ class Answer:
 
     def __init__(self, app: App, caller: Caller, turn: Turn, context: Context, num_events: int = 0) -> None:
         self._app, self._caller, self._turn, self._context = app, caller, turn, context
-        self._seal = seal_of(app, caller)
+        self._seal = seal_of(app, caller, turn.guard)
         self._tools = {tool.definition.name: tool for tool in turn.hosted}
         self._num_calls_left = MAX_CALLS if turn.max_tool_calls is None else turn.max_tool_calls
         self._finish_reason: str | None = None
         self._calls: Sequence[ToolCall] = ()
+        self._passages: Sequence[Passage] | None = None  # that the answer is tied to
+        self.results: dict[str, list[Item]] = {}  # of searches, by their items
         self.usage = Usage()
         self.has_begun = False
         self.builder = ResponseBuilder(
@@ -88,14 +94,57 @@ class Answer:
         for event in self.builder.finish(self.usage, "max_output_tokens" if self._is_cut else None):
             yield event
 
+    def stored(self) -> dict[str, Any]:
+        """The response as it is kept: with all that was found."""
+        document = self.builder.document
+        output = [
+            {**item, "results": self.results[item["id"]]} if item["id"] in self.results else item
+            for item in document["output"]
+        ]
+        return {**document, "output": output}
+
     @property
     def _is_cut(self) -> bool:
         return self._finish_reason == "length"
 
     async def _generate(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """One pass of the model over the conversation until now."""
+        found = await self._find(turn)
+        before = self.usage
+        async with self._generation(turn) as generation:
+            for event in () if self.has_begun else self.builder.begin():
+                self.has_begun = True
+                yield event
+            for event in self._tell(found) if found else ():
+                yield event
+            async for news in generation:
+                self.usage = before + generation.usage
+                for event in self._read(news):
+                    yield event
+
+    def _read(self, news: GroundedEvent) -> Iterator[Event]:
+        if isinstance(news, Citation):
+            return self.builder.cite(news)
+        if isinstance(news, GroundedVerdict):
+            return self.builder.conclude(news)
+        self._finish_reason = news.finish_reason or self._finish_reason
+        return self.builder.add(news)
+
+    @asynccontextmanager
+    async def _generation(self, turn: Turn) -> AsyncIterator[GroundedGeneration]:
+        """What the model says: tied to passages, where there are any to be tied to."""
+        app, caller, request = self._app, self._caller, self._request(turn)
+        if self._passages is None:
+            reader = reader_of(request, turn.prompt((), self._seal))
+            async with generate(app, caller, request) as generation:
+                yield GroundedGeneration(as_it_is(generation, reader), generation)
+        else:
+            async with ground(app, caller, request, self._passages, turn.grounding) as grounded:
+                yield grounded
+
+    def _request(self, turn: Turn) -> GenerationRequest:
         prompt = turn.prompt([*self._context.items, *self.builder.document["output"]], self._seal)
-        request = GenerationRequest(
+        return GenerationRequest(
             turn.model,
             prompt,
             turn.sampling,
@@ -104,19 +153,33 @@ class Answer:
             turn.caching,
             tier=turn.tier,
             patience=turn.patience,
+            guard=turn.guard,
             named=turn.named,
         )
-        reader, before = ChatReader(turn.model, prompt, 1), self.usage
-        async with generate(self._app, self._caller, request) as generation:
-            for event in () if self.has_begun else self.builder.begin():
-                self.has_begun = True
-                yield event
-            async for token in generation:
-                news = reader.read(token)
-                self.usage = before + generation.usage
-                self._finish_reason = news.finish_reason or self._finish_reason
-                for event in self.builder.add(news):
-                    yield event
+
+    async def _find(self, turn: Turn) -> Found | None:
+        """Look for passages, once: the search that was made."""
+        if self._passages is not None or not (turn.search or turn.documents):
+            return None
+        size = sum(len(document.text) for document in turn.documents)
+        passages = await self._app.workers.run(size, passages_of, turn.documents, turn.guard)
+        found = None
+        if turn.search is not None:
+            found = await find(self._app, self._caller, turn.search, self._context.items, turn.guard)
+            passages = [*passages, *found.passages]
+        self._passages = passages
+        return found
+
+    def _tell(self, found: Found) -> Iterator[Event]:
+        """The events of a search. What it found is shown where it is asked for, and stored in any case."""
+        has_results = "file_search_call.results" in self._turn.include
+        self.results[found.item["id"]] = found.item["results"]
+        item = found.item if has_results else {**found.item, "results": None}
+        search = self.builder.open_whole({**item, "status": "in_progress"})
+        yield from self.builder.open(search)
+        for state in ("in_progress", "searching", "completed"):
+            yield search.event(f"response.file_search_call.{state}")
+        yield from self.builder.close()
 
     async def _run_tools(self) -> AsyncGenerator[Event, None]:
         """What the model has called of the tools that are hosted here, as far as the request allows."""

@@ -23,6 +23,7 @@ from owngpt.service.responses.answer import Answer
 from owngpt.service.responses.history import prepare
 from owngpt.service.responses.jobs import Log, fail
 from owngpt.service.responses.open_items import Event
+from owngpt.service.responses.private import mask_again, restored
 from owngpt.service.responses.turn import Turn
 from owngpt.store.response_jobs import Job, ResponseJobs
 from owngpt.store.responses import OPEN, Responses
@@ -94,7 +95,7 @@ class BackgroundResponses:
             try:
                 status = (await asyncio.to_thread(reading.find, self._app, caller, response_id)).status
                 events = await asyncio.to_thread(self._jobs.events, caller.project_id, response_id, after, PAGE)
-                for event in events:
+                for event in await asyncio.to_thread(restored, self._app, caller, response_id, events):
                     after = event["sequence_number"]
                     yield event
                 if not events and status not in OPEN:
@@ -163,7 +164,8 @@ class BackgroundResponses:
         """The request, read anew, with the items and fields that have been stored of it."""
         fields = reading.read(self._app, caller, job.response_id)
         inputs = Responses(self._app.database).items(caller.project_id, job.response_id)
-        return replace(self.revive(self._app, caller, job), id=job.response_id, fields=fields, input=inputs)
+        turn = self.revive(self._app, caller, job)
+        return replace(turn, id=job.response_id, fields=fields, input=mask_again(turn.guard, inputs))
 
     def _tell(self, response_id: str) -> None:
         if response_id in self._news:

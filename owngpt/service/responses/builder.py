@@ -7,11 +7,13 @@ events have been made and thrown away. Event types: OpenAI's OpenAPI description
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from owngpt.errors import RequestError
 from owngpt.service.chat import ChatEvent
+from owngpt.service.citations import file_citation, grounding_json
+from owngpt.service.grounded import GroundedVerdict
 from owngpt.service.logprobs import logprob_json
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.open_items import (
@@ -20,6 +22,7 @@ from owngpt.service.responses.open_items import (
     OpenItem,
     OpenMessage,
     OpenReasoning,
+    OpenRefusal,
     OpenSummary,
     OpenWhole,
     Status,
@@ -28,7 +31,7 @@ from owngpt.service.responses.open_items import (
 from owngpt.service.responses.seal import Seal
 from owngpt.service.responses.usage import response_usage
 from owngpt.text.output import ContentDelta, OutputDelta, ReasoningDelta, ToolCallArguments, ToolCallStart
-from owngpt.types import ToolCall, Usage
+from owngpt.types import Citation, ToolCall, Usage, Verdict
 
 MAX_MESSAGE = 1_000  # characters of an error's message
 
@@ -91,10 +94,21 @@ class ResponseBuilder:
         """For an item that a tool makes: pass it to `open`, then `close`."""
         return OpenWhole(len(self._output), self._event, item)
 
-    def annotate(self, annotation: Mapping[str, Any]) -> Iterator[Event]:
+    def cite(self, citation: Citation) -> Iterator[Event]:
         """A citation in the message that is open."""
         message = yield from self._message()
-        yield from message.annotate(annotation)
+        yield from message.annotate(file_citation(citation))
+
+    def conclude(self, verdict: GroundedVerdict) -> Iterator[Event]:
+        """What the answer is worth. An abstention that could not be said in the answer's format is a refusal."""
+        has_text = any(item["type"] == "message" for item in self._output)
+        if verdict.verdict is Verdict.ABSTAINED and not has_text:
+            refusal = OpenRefusal(len(self._output), self._event)
+            yield from self.open(refusal)
+            yield from refusal.add(verdict.message)
+        message = next((item for item in reversed(self._output) if item["type"] == "message"), None)
+        if message is not None:
+            message["grounding"] = grounding_json(verdict)
 
     def take_calls(self) -> list[ToolCall]:
         """The calls of hosted tools since this was asked last."""

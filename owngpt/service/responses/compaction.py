@@ -76,6 +76,7 @@ async def _sum_up(app: App, caller: Caller, turn: Turn, before: str, piece: str)
         caching=turn.caching,
         tier=turn.tier,
         patience=turn.patience,
+        guard=turn.guard,
         named=turn.named,
     )
     reader, texts = ChatReader(turn.model, prompt, 1), []

@@ -12,6 +12,7 @@ from anyio import to_thread
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
 from owngpt.service.responses.items import Item
+from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.rendering import check_calls
 from owngpt.service.responses.truncation import fit
 from owngpt.service.responses.turn import Context, Turn, seal_of
@@ -50,8 +51,10 @@ def count(app: App, caller: Caller, turn: Turn, context: Context) -> int:
 
 
 def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:
-    earlier = _earlier(app, caller, turn, memory)
+    earlier = mask_again(turn.guard, _earlier(app, caller, turn, memory))
     inputs = [_resolve(app, caller, item, earlier) for item in turn.input]
+    if any(item["type"] == "item_reference" for item in turn.input):
+        inputs = mask_again(turn.guard, inputs)
     known = {item["id"] for item in inputs}
     items = [*(item for item in earlier if item["id"] not in known), *inputs]
     check_calls(items)

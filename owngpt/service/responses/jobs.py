@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from owngpt.errors import InvalidRequest, RequestError
 from owngpt.service.app import App, Caller
@@ -18,12 +18,15 @@ from owngpt.service.responses.builder import ResponseBuilder
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.keeping import stored
 from owngpt.service.responses.open_items import Event
+from owngpt.service.responses.private import keep_placeholders
 from owngpt.service.responses.turn import Context, Turn
 from owngpt.store.conversations import Conversations
 from owngpt.store.db import Transaction
 from owngpt.store.response_jobs import Job, ResponseJobs
 from owngpt.store.responses import OPEN, Responses
 from owngpt.types import Usage
+
+T = TypeVar("T")
 
 
 def put(app: App, caller: Caller, turn: Turn, context: Context, body: bytes) -> dict[str, Any]:
@@ -36,12 +39,13 @@ def put(app: App, caller: Caller, turn: Turn, context: Context, body: bytes) -> 
         Responses(app.database).add(transaction, row, context.inputs, [])
         ResponseJobs(app.database).log(transaction, turn.id, events, now)
         ResponseJobs(app.database).add(transaction, job)
+        keep_placeholders(app, transaction, caller, turn.guard, [turn.id])
     return builder.document
 
 
 def cancel(app: App, caller: Caller, response_id: str) -> dict[str, Any]:
     """Cancel a background response; one that has ended stays as it is. Raises `NotFound` and `InvalidRequest`."""
-    document = reading.read(app, caller, response_id)
+    document = json.loads(reading.find(app, caller, response_id).body)
     if not document["background"]:
         raise InvalidRequest("Cannot cancel a response that was not made with 'background'; close its connection.")
     if document["status"] in OPEN:
@@ -95,7 +99,7 @@ class Log:
             writer.cancel()
             await asyncio.wait([writer])
         self._waiting.append(answer.builder.ending())
-        await asyncio.to_thread(self._end, answer.builder)
+        await asyncio.to_thread(self._end, answer.stored())
         self._tell()
 
     async def _write(self) -> None:
@@ -117,16 +121,25 @@ class Log:
                 return
 
     def _append(self, events: Sequence[Event]) -> bool:
+        events = self._kept(events)
         with self._app.database.write() as transaction:
             for event in events:
                 if event["type"] == "response.in_progress":
                     self._advance(transaction, event["response"])
             return self._jobs.log(transaction, self._turn.id, events, int(time.time()))
 
-    def _end(self, builder: ResponseBuilder) -> None:
-        document = builder.document
+    def _kept(self, document: T) -> T:
+        """Without personal data, where the project wants that."""
+        guard = self._turn.guard
+        kept: T = document if guard is None else guard.kept(document)
+        return kept
+
+    def _end(self, document: dict[str, Any]) -> None:
+        document, events = self._kept(document), self._kept(self._waiting)
         with self._app.database.write() as transaction:
-            if self._jobs.log(transaction, self._turn.id, self._waiting, int(time.time())):
+            owners = [self._turn.id, self._turn.conversation_id]
+            keep_placeholders(self._app, transaction, self._caller, self._turn.guard, owners)
+            if self._jobs.log(transaction, self._turn.id, events, int(time.time())):
                 self._advance(transaction, document)
                 if self._turn.conversation_id is not None and document["status"] != "failed":
                     items = [*self._inputs, *document["output"]]

@@ -90,6 +90,29 @@ class OpenMessage(OpenItem):
         yield self._emit("response.content_part.done", **place, part=copy(self._part))
 
 
+class OpenRefusal(OpenItem):
+    """A message that says why there is no answer."""
+
+    def __init__(self, index: int, emit: Emit) -> None:
+        super().__init__("message", index, emit, role="assistant", content=[])
+        self._part: Item = {"type": "refusal", "refusal": ""}
+
+    def open(self) -> Iterator[Event]:
+        yield from super().open()
+        self.item["content"].append(self._part)
+        yield self._emit("response.content_part.added", **self._at(content_index=0), part=copy(self._part))
+
+    def add(self, text: str) -> Iterator[Event]:
+        self._texts.append(text)
+        yield self._emit("response.refusal.delta", **self._at(content_index=0), delta=text)
+
+    def _end(self, text: str) -> Iterator[Event]:
+        self._part["refusal"] = text
+        place = self._at(content_index=0)
+        yield self._emit("response.refusal.done", **place, refusal=text)
+        yield self._emit("response.content_part.done", **place, part=copy(self._part))
+
+
 class OpenReasoning(OpenItem):
     """Thinking, in the open. With a `seal` the item also carries it encrypted."""
 

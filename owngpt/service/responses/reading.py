@@ -9,6 +9,7 @@ from typing import Any
 from owngpt.errors import NotFound
 from owngpt.service.app import App, Caller
 from owngpt.service.responses.items import Item
+from owngpt.service.responses.private import restored
 from owngpt.store.paging import PageRequest
 from owngpt.store.responses import Responses, StoredResponse
 
@@ -25,13 +26,17 @@ def read(app: App, caller: Caller, response_id: str, include: Collection[str] = 
     """The response as it is answered."""
     response = find(app, caller, response_id)
     outputs = Responses(app.database).outputs(caller.project_id, response_id)
-    return {**json.loads(response.body), "output": [shown(item, include) for item in outputs]}
+    document = {**json.loads(response.body), "output": [shown(item, include) for item in outputs]}
+    whole: dict[str, Any] = restored(app, caller, response_id, document)
+    return whole
 
 
 def delete(app: App, caller: Caller, response_id: str) -> None:
     """Delete it with all that belongs to it. Raises `NotFound`."""
     if not Responses(app.database).delete(caller.project_id, response_id):
         raise no_response(response_id)
+    with app.database.write() as transaction:
+        app.privacy.drop(transaction, caller, response_id)
 
 
 def input_items(
@@ -40,7 +45,8 @@ def input_items(
     """A page of what went into a response, and whether there is more. Raises `NotFound`."""
     find(app, caller, response_id)
     found = Responses(app.database).input_page(caller.project_id, response_id, page)
-    return [shown(json.loads(row["item"]), include) for row in found.rows], found.has_more
+    items = [shown(json.loads(row["item"]), include) for row in found.rows]
+    return restored(app, caller, response_id, items), found.has_more
 
 
 def shown(item: Item, include: Collection[str]) -> Item:

@@ -10,6 +10,7 @@ import base64
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -47,13 +48,15 @@ def content_key(data_dir: Path) -> bytes:
 class Seal:
     """Closes and opens texts for one project. The key is read, or made, when it is needed first."""
 
-    def __init__(self, data_dir: Path, project_id: str) -> None:
-        self._data_dir, self._project = data_dir, project_id.encode()
+    def __init__(self, data_dir: Path, project_id: str, hide: Callable[[str], str] = str) -> None:
+        """`hide` is what a text passes before it is closed."""
+        self._data_dir, self._project, self._hide = data_dir, project_id.encode(), hide
 
     def close(self, text: str, kind: str) -> str:
         """Text -> base64."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._cipher().encrypt(nonce, text.encode("utf-8", "surrogatepass"), self._context(kind))
+        hidden = self._hide(text).encode("utf-8", "surrogatepass")
+        sealed = self._cipher().encrypt(nonce, hidden, self._context(kind))
         return base64.urlsafe_b64encode(_VERSION + nonce + sealed).decode()
 
     def open(self, sealed: str, kind: str) -> str:

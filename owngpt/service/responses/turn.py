@@ -9,8 +9,12 @@ from typing import Any
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatPrompt, ToolUse
 from owngpt.service.generate import Caching
+from owngpt.service.grounding import GroundingOptions
+from owngpt.service.inline import InlineDocument
 from owngpt.service.models import ServedModel
+from owngpt.service.privacy import Guard
 from owngpt.service.receipts import Order
+from owngpt.service.responses.file_search import FileSearch
 from owngpt.service.responses.hosted import HostedTool
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.rendering import to_messages
@@ -39,6 +43,9 @@ class Turn:
     include: frozenset[str] = frozenset()
     may_drop: bool = False  # truncation: auto
     hosted: Sequence[HostedTool] = ()
+    search: FileSearch | None = None
+    documents: Sequence[InlineDocument] = ()
+    grounding: GroundingOptions = field(default_factory=GroundingOptions)  # to what was found, and to the documents
     max_tool_calls: int | None = None  # of hosted tools
     is_stored: bool = True
     request_id: str = ""
@@ -46,6 +53,7 @@ class Turn:
     caching: Caching = field(default_factory=Caching)
     tier: Tier = Tier.DEFAULT
     patience: float | None = None
+    guard: Guard | None = None  # that the request has passed
 
     @property
     def named(self) -> str:
@@ -79,6 +87,6 @@ class Context:
     dropped: Sequence[str] = ()  # ids of items that did not fit
 
 
-def seal_of(app: App, caller: Caller) -> Seal:
-    """For content that clients carry."""
-    return Seal(app.settings.data_dir, caller.project_id)
+def seal_of(app: App, caller: Caller, guard: Guard | None = None) -> Seal:
+    """For content that clients carry; personal data is put into it as placeholders."""
+    return Seal(app.settings.data_dir, caller.project_id, guard.kept if guard else str)

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel
 from owngpt.server.schemas.chat import Effort, TemplateArguments
+from owngpt.server.schemas.grounding import MAX_DOCUMENTS, CitationOptions, DocumentObject
 from owngpt.server.schemas.metadata import Metadata
 from owngpt.server.schemas.responses.items import Input
 from owngpt.server.schemas.responses.tools import Choice, ToolDefinition
@@ -106,7 +107,13 @@ class CompactRequest(WireModel):
 
 
 class ResponseRequest(ContextFields, SamplingFields):
-    """What a client asks for. The last block is known only to be refused, or to be named as without effect."""
+    """What a client asks for. The last block is known only to be refused, or to be named as without effect.
+
+    `documents` and `citation_options` are as in chat completions; the latter holds for `file_search`, too.
+    """
+
+    documents: list[DocumentObject] | None = Field(None, min_length=1, max_length=MAX_DOCUMENTS, fail_fast=True)
+    citation_options: CitationOptions | None = None
 
     include: list[Include] | None = None
     max_output_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)

@@ -13,8 +13,11 @@ from pydantic import BeforeValidator, Field
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel, invalid, missing, required, shown
+from owngpt.server.schemas.filters import read_filter
+from owngpt.server.schemas.search import RankingOptions
 from owngpt.server.schemas.tools import MAX_TOOLS, Name
 from owngpt.service.chat import InputGrammar, ToolUse
+from owngpt.service.responses.file_search import FileSearch
 from owngpt.text.grammar import ToolChoice
 from owngpt.types import Tool
 
@@ -39,6 +42,9 @@ MISSING = frozenset(  # tools of OpenAI that nobody hosts here
 )
 
 
+KNOWN = ("function", "custom", "file_search")
+
+
 class CustomFormat(WireModel):
     """What the input of a custom tool must be."""
 
@@ -56,6 +62,10 @@ class ToolDefinition(WireModel):
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
     format: CustomFormat | None = None
+    vector_store_ids: list[str] | None = Field(None, min_length=1, max_length=16)
+    max_num_results: int | None = Field(None, ge=1, le=50)
+    ranking_options: RankingOptions | None = None
+    filters: dict[str, Any] | None = None
     output_schema: Any = None
     defer_loading: bool | None = None
     allowed_callers: Any = None
@@ -87,6 +97,7 @@ class ReadTools(NamedTuple):
     use: ToolUse
     document: list[dict[str, Any]]
     ignored: list[str]
+    search: FileSearch | None = None
 
 
 def read_tools(
@@ -97,12 +108,14 @@ def read_tools(
     called = [(i, tool) for i, tool in numbered if tool.type in ("function", "custom")]
     ignored = [(i, tool) for i, tool in numbered if tool.type in MISSING]
     for i, tool in numbered:
-        if tool.type not in ("function", "custom") and tool.type not in MISSING:
+        if tool.type not in KNOWN and tool.type not in MISSING:
             raise _unknown(tool.type, f"tools[{i}].type")
-    _check_choice_of_missing(choice, [tool for _, tool in ignored], has_others=bool(called))
+    search = _search(numbered, choice)
+    is_hosted = any(tool.type == "file_search" for tool in definitions)
+    _check_choice_of_missing(choice, [tool for _, tool in ignored], has_others=bool(called) or is_hosted)
     tools = [_tool(tool, f"tools[{i}]") for i, tool in called]
     _check_names(tools, [i for i, _ in called])
-    chosen = _tool_choice(choice, {tool.name for tool in tools})
+    chosen = _tool_choice(choice, {tool.name for tool in tools}, is_searched=is_hosted)
     use = ToolUse(
         tools if chosen.mode != "none" else (),
         chosen if chosen.mode != "none" else ToolChoice(),
@@ -111,7 +124,8 @@ def read_tools(
         tuple(f"tools[{i}].parameters" for i, _ in called) if chosen.mode != "none" else (),
     )
     paths = [f"tools[{i}].{tool.type}" for i, tool in ignored]
-    return ReadTools(use, [_document(tool) for _, tool in called], paths)
+    shown_tools = [_document(tool) for tool in definitions if tool.type in KNOWN]
+    return ReadTools(use, shown_tools, paths, search)
 
 
 def choice_document(choice: ToolChoiceObject | None) -> str | dict[str, Any]:
@@ -123,7 +137,43 @@ def choice_document(choice: ToolChoiceObject | None) -> str | dict[str, Any]:
     return choice.model_dump(exclude_none=True)
 
 
+def _search(numbered: Sequence[tuple[int, ToolDefinition]], choice: ToolChoiceObject | None) -> FileSearch | None:
+    """What `file_search` asks for; None where there is none, or the choice leaves it out."""
+    found = [(f"tools[{i}]", tool) for i, tool in numbered if tool.type == "file_search"]
+    if len(found) > 1:
+        raise InvalidRequest("'tools' has more than one 'file_search'; name all stores in one.", param=found[1][0])
+    if choice is not None and (choice.type in ("none", "function", "custom") or not _allows_search(choice)):
+        return None
+    return _file_search(found[0][1], found[0][0]) if found else None
+
+
+def _allows_search(choice: ToolChoiceObject) -> bool:
+    return choice.type != "allowed_tools" or any(tool.get("type") == "file_search" for tool in choice.tools or ())
+
+
+def _file_search(tool: ToolDefinition, where: str) -> FileSearch:
+    ranking = tool.ranking_options or RankingOptions()
+    weights = f"{where}.ranking_options.hybrid_search"
+    return FileSearch(
+        tuple(required(tool.vector_store_ids, f"{where}.vector_store_ids")),
+        read_filter(tool.filters, f"{where}.filters") if tool.filters is not None else None,
+        tool.max_num_results or 10,
+        ranking.score_threshold,
+        ranking.ranker,
+        ranking.hybrid_search.weights(weights) if ranking.hybrid_search else None,
+    )
+
+
 def _document(tool: ToolDefinition) -> dict[str, Any]:
+    if tool.type == "file_search":
+        ranking = tool.ranking_options or RankingOptions()
+        return {
+            "type": "file_search",
+            "vector_store_ids": tool.vector_store_ids,
+            "filters": tool.filters,
+            "max_num_results": tool.max_num_results or 10,
+            "ranking_options": ranking.model_dump(exclude_none=True),
+        }
     if tool.type == "function":
         strict = tool.strict is not False
         shape = {"parameters": tool.parameters, "strict": strict}
@@ -164,7 +214,7 @@ def _input_grammars(tools: Sequence[tuple[int, ToolDefinition]]) -> dict[str, In
 
 
 def _unknown(type_: str, where: str) -> InvalidRequest:
-    known = ", ".join(sorted({"function", "custom"}))
+    known = ", ".join(KNOWN)
     return InvalidRequest(
         f"Invalid value for '{where}': {shown(type_)}. This server has tools of the types: {known}.",
         param=where,
@@ -190,10 +240,12 @@ def _not_hosted(type_: str, param: str) -> InvalidRequest:
     )
 
 
-def _tool_choice(wire: ToolChoiceObject | None, names: set[str]) -> ToolChoice:
-    """A tool that is named must be called; `allowed_tools` narrows the choice."""
+def _tool_choice(wire: ToolChoiceObject | None, names: set[str], *, is_searched: bool) -> ToolChoice:
+    """A tool that is named must be called; `allowed_tools` narrows the choice. A search is made in any case."""
     if wire is None or wire.type in ("auto", "none"):
         return ToolChoice("none" if wire and wire.type == "none" else "auto")
+    if is_searched and (wire.type == "file_search" or (wire.type == "required" and not names)):
+        return ToolChoice("auto")
     if wire.type not in ("required", "allowed_tools", "function", "custom"):
         raise _unknown(wire.type, "tool_choice.type")
     if not names:
@@ -203,7 +255,10 @@ def _tool_choice(wire: ToolChoiceObject | None, names: set[str]) -> ToolChoice:
     if wire.type == "required":
         return ToolChoice("required")
     if wire.type == "allowed_tools":
-        return ToolChoice(required(wire.mode, "tool_choice.mode"), frozenset(_allowed(wire.tools, names)))
+        allowed = _allowed(wire.tools, names)
+        if not allowed and is_searched:
+            return ToolChoice("none")
+        return ToolChoice(required(wire.mode, "tool_choice.mode"), frozenset(allowed))
     return ToolChoice("required", frozenset({_named(wire.name, "tool_choice.name", names)}))
 
 
@@ -212,9 +267,9 @@ def _allowed(tools: list[dict[str, Any]] | None, names: set[str]) -> list[str]:
     allowed = [
         _named(tool.get("name"), f"tool_choice.tools[{i}].name", names)
         for i, tool in enumerate(required(tools, "tool_choice.tools"))
-        if tool.get("type") not in MISSING
+        if tool.get("type") not in MISSING and tool.get("type") != "file_search"
     ]
-    if not allowed:
+    if not allowed and not any(tool.get("type") == "file_search" for tool in tools or ()):
         raise InvalidRequest("'tool_choice.tools' allows no tool of this server.", param="tool_choice.tools")
     return allowed
 

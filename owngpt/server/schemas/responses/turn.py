@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from owngpt.errors import InvalidRequest, ModelNotFound
 from owngpt.server.schemas.base import missing, required, unknown_fields
+from owngpt.server.schemas.grounding import to_documents, to_options
 from owngpt.server.schemas.responses.items import ReadItems, read_items
 from owngpt.server.schemas.responses.request import (
     WITHOUT_EFFECT,
@@ -24,6 +25,7 @@ from owngpt.server.schemas.sampling import Logprobs, sampling_params
 from owngpt.service.app import App, Caller
 from owngpt.service.generate import Caching
 from owngpt.service.models import ServedModel
+from owngpt.service.privacy import Guard
 from owngpt.service.receipts import Order
 from owngpt.service.responses.items import new_id
 from owngpt.service.responses.turn import Turn
@@ -52,14 +54,15 @@ def to_turn(
     *,
     request_id: str,
     patience: float | None = None,
-    response_id: str | None = None,
+    guard: Guard | None = None,
 ) -> ReadTurn:
     """Wire -> `Turn`. Raises `InvalidRequest` for what cannot be used.
 
-    `body` is the request as it was sent; `patience` is how many seconds its client waits for the first token.
+    `body` is the request as it may be kept, after the `guard`, if there is one; `patience` is how many seconds its
+    client waits for the first token.
     """
     check_response(request)
-    model = generator(app, request.model)
+    model = generator(app, caller, request.model)
     items, tools = _items(app, request.input), _tools(request)
     is_stored = stores(app, caller, request)
     if request.background and not is_stored:
@@ -71,7 +74,7 @@ def to_turn(
     _check_conversation(app, caller, request)
     sampling = _sampling(request, model)
     tier = tier_of(app.settings, caller, request.service_tier)
-    response_id, created_at = response_id or new_id("resp"), int(time.time())
+    response_id, created_at = new_id("resp"), int(time.time())
     turn = Turn(
         id=response_id,
         model=model,
@@ -85,6 +88,10 @@ def to_turn(
         conversation_id=request.conversation.id if request.conversation else None,
         include=frozenset(request.include or ()),
         max_tool_calls=request.max_tool_calls,
+        search=tools.search,
+        documents=to_documents(request.documents or []),
+        grounding=to_options(request.citation_options),
+        guard=guard,
         is_stored=is_stored,
         request_id=request_id,
         order=_order(app, caller, request, response_id, created_at, body),
@@ -98,7 +105,7 @@ def to_turn(
 def to_counted_turn(app: App, caller: Caller, request: InputTokensRequest) -> ReadTurn:
     """A turn that is only to be counted."""
     check_context(request)
-    items, tools, model = _items(app, request.input), _tools(request), generator(app, request.model)
+    items, tools, model = _items(app, request.input), _tools(request), generator(app, caller, request.model)
     turn = Turn(
         id="",
         model=model,
@@ -112,15 +119,17 @@ def to_counted_turn(app: App, caller: Caller, request: InputTokensRequest) -> Re
     return ReadTurn(turn, [*unknown_fields(request), *items.unknown, *tools.ignored])
 
 
-def to_compacted_turn(app: App, caller: Caller, request: CompactRequest, request_id: str) -> ReadTurn:
+def to_compacted_turn(
+    app: App, caller: Caller, request: CompactRequest, request_id: str, guard: Guard | None = None
+) -> ReadTurn:
     """A turn whose context is to be compacted."""
     if not request.input and request.previous_response_id is None:
         raise missing("input")
-    items, model = _items(app, request.input), generator(app, request.model)
+    items, model = _items(app, request.input), generator(app, caller, request.model)
     turn = Turn(
         id="",
         model=model,
-        fields={},
+        fields={"model": request.model},
         input=items.items,
         sampling=SamplingParams(),
         instructions=request.instructions,
@@ -128,14 +137,15 @@ def to_compacted_turn(app: App, caller: Caller, request: CompactRequest, request
         request_id=request_id,
         caching=Caching(request.prompt_cache_key or "", is_durable=request.prompt_cache_retention in (None, "24h")),
         tier=tier_of(app.settings, caller, request.service_tier),
+        guard=guard,
     )
     return ReadTurn(turn, [*unknown_fields(request), *items.unknown])
 
 
-def generator(app: App, name: str | None) -> ServedModel:
-    """The model to use: one that is not there is a 400 here, as with OpenAI."""
+def generator(app: App, caller: Caller, name: str | None) -> ServedModel:
+    """The model to use, of those that the caller may: one that is not there is a 400 here, as with OpenAI."""
     try:
-        return app.models.generator(name)
+        return app.models.permitted(caller.models).generator(name)
     except ModelNotFound as error:
         raise InvalidRequest(error.message, param="model", code="model_not_found") from None
 
