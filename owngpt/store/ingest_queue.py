@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from owngpt.store.db import Database, Transaction
@@ -41,8 +41,8 @@ class Progress(NamedTuple):
 class IngestQueue:
     """Files that wait, of all projects."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self, db: Database, *, clock: Callable[[], float] = time.time) -> None:
+        self._db, self._clock = db, clock
         self._documents = Documents(db)
 
     def projects(self) -> list[str]:
@@ -50,18 +50,18 @@ class IngestQueue:
         rows = self._db.read(
             f"SELECT project_id, MIN(created_at) AS oldest FROM {TABLE} WHERE {_FREE}"
             " GROUP BY project_id ORDER BY oldest",
-            (_now(),),
+            (self._now(),),
         )
         return [row["project_id"] for row in rows]
 
     def seconds_to_next(self) -> float | None:
         """Until a file that somebody holds may be taken from him; None if nothing waits."""
         rows = self._db.read(f"SELECT MIN(claimed_until) AS soon FROM {TABLE} WHERE status = 'in_progress'")
-        return None if rows[0]["soon"] is None else max(0.0, rows[0]["soon"] - time.time())
+        return None if rows[0]["soon"] is None else max(0.0, rows[0]["soon"] - self._clock())
 
     def take(self, project_id: str) -> VectorStoreFile | None:
         """The project's file that waits longest, which is the caller's now."""
-        claim, now = secrets.token_hex(8), _now()
+        claim, now = secrets.token_hex(8), self._now()
         with self._db.write() as transaction:
             rows = transaction.execute(
                 f"SELECT vector_store_id, id FROM {TABLE} WHERE {_FREE} AND project_id = ?"
@@ -88,7 +88,7 @@ class IngestQueue:
             for file, progress in held:
                 rows = transaction.execute(
                     f"UPDATE {TABLE} SET claimed_until = ?, stage = ?, done = ?, total = ? WHERE {_HELD} RETURNING id",
-                    (_now() + LEASE_SECONDS, *progress, *_key(file)),
+                    (self._now() + LEASE_SECONDS, *progress, *_key(file)),
                 )
                 lost.update([] if rows else [file.claim])
         return lost
@@ -96,11 +96,12 @@ class IngestQueue:
     def has_read(self, file: VectorStoreFile, digest: str, content: bytes, notes: Sequence[str]) -> bool:
         """Its text is there, so it will not be read again. False: it is held no more."""
         with self._db.write() as transaction:
-            self._documents.put(transaction, file.project_id, digest, content)
             rows = transaction.execute(
                 f"UPDATE {TABLE} SET digest = ?, notes = ? WHERE {_HELD} RETURNING id",
                 (digest, json.dumps(list(notes), ensure_ascii=False), *_key(file)),
             )
+            if rows:  # nothing stays of a file that was deleted meanwhile
+                self._documents.put(transaction, file.project_id, digest, content)
         return bool(rows)
 
     def complete(
@@ -133,10 +134,9 @@ class IngestQueue:
         with self._db.write() as transaction:
             transaction.execute(f"UPDATE {TABLE} SET claimed_until = 0 WHERE {_HELD}", _key(file))
 
+    def _now(self) -> int:
+        return int(self._clock())
+
 
 def _key(file: VectorStoreFile) -> tuple[str, str, str]:
     return file.vector_store_id, file.id, file.claim
-
-
-def _now() -> int:
-    return int(time.time())
