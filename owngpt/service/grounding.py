@@ -23,6 +23,7 @@ from owngpt.service.grounded import (
     Mode,
     SentenceSupport,
 )
+from owngpt.service.privacy.grounded import guarded
 from owngpt.service.privacy.guard import Guard
 from owngpt.service.quoting import as_it_is, quoted
 from owngpt.types import Passage
@@ -61,7 +62,11 @@ async def ground(
         passages = await app.workers.run(size, _blanked, passages, guard)
     answer = extracted if options.mode == "extract" else quoted
     async with answer(app, caller, request, passages, options) as generation:
-        yield generation
+        if guard is None:
+            yield generation
+        else:
+            is_json = request.prompt.response_format.type != "text"
+            yield GroundedGeneration(guarded(guard, aiter(generation), is_json=is_json), generation)
 
 
 def _blanked(passages: Sequence[Passage], guard: Guard) -> list[Passage]:

@@ -12,14 +12,14 @@ from typing import NamedTuple
 from owngpt.errors import InvalidRequest
 from owngpt.retrieval.ground import Fitted, cache_key, fit, show
 from owngpt.service.app import App, Caller
-from owngpt.service.chat import ChatEvent, ChatPrompt
+from owngpt.service.chat import ChatEvent, ChatPrompt, ChatReader
 from owngpt.service.evidence import Evidence, embedding, gather, question_of
 from owngpt.service.extracting import extracted
 from owngpt.service.fields import FieldAnswer, with_quotes
 from owngpt.service.generate import Caching, Generation, GenerationRequest, generate
 from owngpt.service.grounded import GroundedEvent, GroundedGeneration, GroundingOptions
 from owngpt.service.models import ServedModel
-from owngpt.service.privacy.chat import Reader, reader_of
+from owngpt.service.privacy.chat import Reader
 from owngpt.service.prose import ProseAnswer
 from owngpt.service.thresholds import threshold_for
 from owngpt.text.quotes import Quotable, choose_marks
@@ -57,7 +57,7 @@ async def quoted(
         return
     plan = await app.workers.run(sum(len(p.text) for p in passages), _plan, caller, request, evidence, options)
     async with generate(app, caller, plan.request) as generation:
-        reader = reader_of(request, request.prompt)
+        reader = ChatReader(request.model, request.prompt, 1)
         if options.mode == "off":
             yield GroundedGeneration(as_it_is(generation, reader), generation)
             return

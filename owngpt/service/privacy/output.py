@@ -7,6 +7,7 @@ the text was cut into pieces.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from owngpt.service.privacy.finder import Finder
@@ -30,6 +31,8 @@ class OutputStream:
         self._before = ""  # the end of what was given out, as the model wrote it: context
         self._wanted = HOLD + STEP
         self._quotes = _Quotes()
+        self._num_taken = 0  # characters of the model's text that have been given out
+        self._moves: list[tuple[int, int]] = [(0, 0)]  # place in it -> how far off what is shown stands from there on
 
     def feed(self, text: str) -> str:
         """Take more of the text."""
@@ -49,6 +52,13 @@ class OutputStream:
     def finish(self) -> str:
         """The end of the text."""
         return self._write(self._pending, self._find(self._pending)) if self._pending else ""
+
+    def place(self, index: int) -> int | None:
+        """Where a place of the model's text stands in what is shown; None: it has not been given out yet."""
+        if index > self._num_taken:
+            return None
+        _, offset = self._moves[bisect_right(self._moves, index, key=lambda move: move[0]) - 1]
+        return index + offset
 
     def _find(self, text: str) -> list[Entity]:
         """Entities of the text; what is known from before helps, and is not found again."""
@@ -79,11 +89,14 @@ class OutputStream:
         for entity in entities:
             plain, value = text[end : entity.start], text[entity.start : entity.end]
             self._quotes.read(plain)
-            pieces += [plain, self._shown(entity, value)]
+            pieces += [plain, shown := self._shown(entity, value)]
             end = entity.end
+            offset = self._moves[-1][1] + len(shown) - len(value)
+            self._moves.append((self._num_taken + end, offset))
         self._quotes.read(text[end:])
         self._before = (self._before + text)[-HOLD:]
         self._pending = self._pending[len(text) :]
+        self._num_taken += len(text)
         return "".join([*pieces, text[end:]])
 
     def _shown(self, entity: Entity, value: str) -> str:
