@@ -41,6 +41,7 @@ class Kind:
     uses: Callable[[str], list[Call]]
     path: str  # where one object is read, without its id
     is_listed: bool = True  # whether GET of that path lists them
+    is_readable: bool = True  # whether GET reads one
     has_readers: bool = False
     volatile: frozenset[str] = field(default_factory=frozenset)  # fields that change by themselves
     is_deletable: bool = True
@@ -129,6 +130,7 @@ KINDS = (
         _upload_uses,
         "/v1/uploads",
         is_listed=False,
+        is_readable=False,
         is_deletable=False,
     ),
     Kind(

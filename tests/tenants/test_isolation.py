@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from owngpt.server.asgi import create_app
 from tests.fakes.engine import engine_of, make_app
@@ -79,28 +79,37 @@ class Tenants(RuleBasedStateMachine):
         headers = {"authorization": f"Bearer {key}"}
         return self.runner.run(self.client.request(call.method, call.path, headers=headers, **call.options))
 
+    @initialize(tenant=st.integers(0, 5))
+    def begin(self, tenant: int) -> None:
+        """One thing of each kind."""
+        for kind in KINDS:
+            self.make_one(self.tenants[tenant], kind, None)
+
     @rule(data=st.data(), kind=st.sampled_from(KINDS))
     def make(self, data: st.DataObject, kind: Kind) -> None:
         tenant = data.draw(st.sampled_from(self.tenants))
         named = [*sorted(tenant.principals), f"group:{self.group}"]
-        readers = data.draw(st.none() | st.sampled_from(named)) if kind.has_readers else None
+        self.make_one(tenant, kind, data.draw(st.none() | st.sampled_from(named)) if kind.has_readers else None)
+
+    def make_one(self, tenant: Tenant, kind: Kind, readers: str | None) -> None:
         response = self.send(kind.make(readers), tenant.key)
         assert response.status_code == 200, response.text
         thing = Thing(kind, response.json()["id"], tenant.project, readers and frozenset({readers}))
         self.things.append(thing)
-        if kind.path != "/v1/uploads":
+        if kind.is_readable:
             thing.document = self.look(thing)
         self.note_namespace(tenant)
 
-    @rule(data=st.data())
-    @precondition(lambda self: self.things)
-    def meddle(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), kind=st.sampled_from(KINDS))
+    def meddle(self, data: st.DataObject, kind: Kind) -> None:
         """Use what one may not know of, in every way there is."""
-        tenant, thing = data.draw(st.sampled_from(self.tenants)), data.draw(st.sampled_from(self.things))
-        if thing.is_known_to(tenant):
+        things = [thing for thing in self.things if thing.kind is kind]
+        pairs = [(thing, tenant) for thing in things for tenant in self.tenants if not thing.is_known_to(tenant)]
+        if not pairs:
             return
+        thing, tenant = data.draw(st.sampled_from(pairs))
         other = unknown_id(thing.id)
-        for call, same in zip(thing.kind.uses(thing.id), thing.kind.uses(other), strict=True):
+        for call, same in zip(kind.uses(thing.id), kind.uses(other), strict=True):
             found, missing = self.send(call, tenant.key), self.send(same, tenant.key)
             assert 400 <= found.status_code < 500, f"{call}: {found.status_code} {found.text}"
             assert found.status_code == missing.status_code, f"{call}: {found.text} {missing.text}"
