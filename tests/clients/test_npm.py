@@ -36,7 +36,7 @@ def test_openai_does_the_rest(scripted: Running) -> None:
     }
 
 
-@pytest.mark.parametrize("provider", ["openai", "openai-compatible"])
+@pytest.mark.parametrize("provider", ["openai", "openai-compatible", "openai-responses"])
 def test_ai_sdk(scripted: Running, provider: str) -> None:
     result = run_script("ai-sdk.mjs", scripted, PROVIDER=provider, AI_SDK_LOG_WARNINGS="false")
     assert result == {"text": SAID, "steps": 2, "dimensions": 8}

@@ -15,6 +15,7 @@ const compatible = createOpenAICompatible({
   supportsStructuredOutputs: true,
 });
 const provider = {
+  'openai-responses': { chat: official.responses('fake'), embedding: official.embedding('fake-embed') },
   openai: { chat: official.chat('fake'), embedding: official.embedding('fake-embed') },
   'openai-compatible': { chat: compatible('fake'), embedding: compatible.embeddingModel('fake-embed') },
 }[PROVIDER];
