@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from owngpt.types import Chunk
 SEGMENT_CHUNKS = 4096
 
 Vectors = Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The chunks of a file, and what they are searched by."""
+
+    chunks: Sequence[Chunk]
+    segments: Sequence[Segment]
 
 
 class ChunkIndex:
@@ -30,14 +39,15 @@ class ChunkIndex:
     def add(
         self, transaction: Transaction, owner: ChunkOwner, chunks: Sequence[Chunk], vectors: Vectors | None
     ) -> None:
-        """Index a file, or index it anew. `vectors` are one per chunk, of unit length; None: it is found by its words.
+        """`prepare` and `put` in one, for a few chunks: nobody else writes while it lasts."""
+        self.put(transaction, owner, prepare(chunks, vectors))
 
-        Takes about a millisecond per chunk.
-        """
-        assert vectors is None or len(vectors) == len(chunks), f"{len(chunks)} chunks, {len(vectors)} vectors"
-        assert vectors is None or owner.embedder, "vectors need the name of the model that made them"
+    def put(self, transaction: Transaction, owner: ChunkOwner, prepared: Prepared) -> None:
+        """Index a file, or index it anew."""
+        has_vectors = any(segment.vectors for segment in prepared.segments)
+        assert not has_vectors or owner.embedder, "vectors need the name of the model that made them"
         self._chunks.delete(transaction, owner.vector_store_id, owner.file_id)
-        self._chunks.insert(transaction, owner, chunks, list(_segments(chunks, vectors)))
+        self._chunks.insert(transaction, owner, prepared.chunks, prepared.segments)
 
     def remove(self, transaction: Transaction, vector_store_id: str, file_id: str | None = None) -> None:
         """Forget a file of a store, or (None) the whole store. Removing what is not there changes nothing."""
@@ -57,6 +67,15 @@ class ChunkIndex:
     def list(self, vector_store_id: str, file_id: str) -> list[Chunk]:
         """The chunks of a file, in the order of the document."""
         return self._chunks.list(vector_store_id, file_id)
+
+
+def prepare(chunks: Sequence[Chunk], vectors: Vectors | None) -> Prepared:
+    """The work that needs no database, about a millisecond per chunk.
+
+    `vectors` are one per chunk, of unit length; None: they are found by their words.
+    """
+    assert vectors is None or len(vectors) == len(chunks), f"{len(chunks)} chunks, {len(vectors)} vectors"
+    return Prepared(chunks, list(_segments(chunks, vectors)))
 
 
 def embedding_text(chunk: Chunk) -> str:

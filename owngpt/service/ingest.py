@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from owngpt.errors import NotFound, ServiceUnavailable
 from owngpt.retrieval.chunk import chunk
 from owngpt.retrieval.document import Document, DocumentError
+from owngpt.retrieval.index import prepare
 from owngpt.retrieval.parse import VERSION
 from owngpt.retrieval.parser import Parser
 from owngpt.service.embedding_chunks import Vectors, batches, pieces_of, pooled
@@ -271,6 +272,7 @@ class Ingest:
     def _commit(self, job: Job, chunks: Sequence[Chunk], vectors: Vectors | None, embedder: str) -> None:
         """Chunks, vectors and the row that says so, all at once. Raises `Lost`."""
         size = sum(len(item.text.encode()) for item in chunks) + sum(4 * len(vector) for vector in vectors or [])
+        prepared = prepare(chunks, vectors)
         with self._app.database.write() as transaction:
             file = self._queue.complete(transaction, job.file, size, len(chunks))
             if file is None:
@@ -285,7 +287,7 @@ class Ingest:
                 file.created_at,
                 embedder,
             )
-            self._app.chunks.add(transaction, owner, chunks, vectors)
+            self._app.chunks.put(transaction, owner, prepared)
         took = f"{len(chunks)} chunks after {time.monotonic() - job.started:.1f} s"
         logger.info("%s (%s) is in %s: %s", file.filename, file.id, file.vector_store_id, took)
 
