@@ -61,7 +61,7 @@ class Matrix:
         return self.values.nbytes + self.scales.nbytes
 
     def cosines(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[num_rows] with a query of unit length."""
+        """[num_rows] with the query."""
         whole, step = _whole_numbers(query)
         dots = np.empty(len(self.values), np.float32)
         buffer = np.empty((min(_BLOCK, len(self.values)), self.dimensions), np.float32)
@@ -73,7 +73,7 @@ class Matrix:
 
 
 def _whole_numbers(query: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """The query as whole numbers, and what one of them stands for.
+    """The query's direction as whole numbers, and what one of them stands for.
 
     The bound holds for any matrix, not only for this one, so that the numbers do not depend on what is compared.
     """
@@ -81,4 +81,4 @@ def _whole_numbers(query: NDArray[np.float32]) -> tuple[NDArray[np.float32], flo
     norm = float(np.linalg.norm(query)) or 1.0
     room = (_EXACT / longest - math.sqrt(len(query)) / 2) / norm  # rounding adds at most half a unit per dimension
     whole = np.rint(query * np.float32(room)).astype(np.float32)
-    return whole, 1.0 / (room * norm)
+    return whole, 1.0 / (float(np.linalg.norm(whole)) or 1.0)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 _COMMON = 0.15  # terms of less than this share of the greatest weight are not looked for: most texts have them
-_MIN_STEM = 4  # shorter words are looked for as they are; longer ones may have any ending
+_MIN_STEM = 3  # shorter words are looked for as they are; a longer one may have an ending of a few letters
+_MAX_ENDING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class _Term(NamedTuple):
     needle: str
     weight: float
     is_word: bool  # it begins at the beginning of a word
-    is_whole: bool  # and ends at the end of one
+    ending: int  # and that word has at most so many more letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +74,29 @@ class Proximity:
 
 
 def _wanted(query: WeightedQuery) -> Iterator[_Term]:
-    """The terms worth looking for. A stem may be followed by any ending."""
+    """The terms worth looking for."""
     least = _COMMON * max(query.weights.values(), default=0.0)
     for term, weight in query.weights.items():
         if weight < least:
             continue
         is_word = term < "\u3000"
-        is_whole = len(term) < _MIN_STEM or not term.isalpha()
-        needle = term if is_whole or not is_word else term.rstrip("iy") or term
-        yield _Term(needle, weight, is_word, is_word and is_whole)
+        has_endings = is_word and len(term) >= _MIN_STEM and term.isalpha()
+        yield _Term(term.rstrip("iy") if has_endings else term, weight, is_word, _MAX_ENDING if has_endings else 0)
 
 
 def _places(term: _Term, text: str) -> Iterator[int]:
-    place, length = text.find(term.needle), len(term.needle)
+    place = text.find(term.needle)
     while place >= 0:
-        begins = not term.is_word or place == 0 or not text[place - 1].isalnum()
-        ends = not term.is_whole or not text[place + length : place + length + 1].isalnum()
-        if begins and ends:
+        if not term.is_word or _is_word(term, text, place):
             yield place
         place = text.find(term.needle, place + 1)
+
+
+def _is_word(term: _Term, text: str, place: int) -> bool:
+    if place > 0 and text[place - 1].isalnum():
+        return False
+    end = place + len(term.needle)
+    return not text[end : end + term.ending + 1].isalnum() or end + term.ending >= len(text)
 
 
 def _normal(text: str) -> str:

@@ -58,8 +58,9 @@ def test_vectors_of_another_model_are_not_compared(library: Library) -> None:
 def test_a_chunk_without_vector_is_scored_by_its_words_alone(library: Library) -> None:
     library.put("with", ["cats"], vectors=[direction(0)])
     library.put("without", ["cats"])
-    hits = Searcher(library.db).search(scope(library), [Query("cats", direction(1), EMBEDDER, 0.5)])
-    words = Searcher(library.db).search(scope(library), [Query("cats")])
+    searcher, where = Searcher(library.db), scope(library)
+    hits = searcher.search(where, [Query("cats", direction(1), EMBEDDER, 0.5)], is_reranked=False)
+    words = searcher.search(where, [Query("cats")], is_reranked=False)
     assert [(hit.file_id, hit.score) for hit in hits] == [
         ("without", words[0].score),
         ("with", pytest.approx(words[0].score / 2)),
