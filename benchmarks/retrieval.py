@@ -55,11 +55,8 @@ def main(shared: Path, folder: Path | None, chunks: int, questions: int, write: 
         place = folder or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
         parts = [f"# Retrieval\n\n{hardware()}; embedder {embedder.name}"]
-        for data in (
-            squad(shared),
-            jaquad(shared),
-            handbook(shared, lambda text: len(embedder.tokenizer.encode(text))),
-        ):
+        sections = handbook(shared, lambda text: len(embedder.tokenizer.encode(text)))
+        for data in (sections, squad(shared), jaquad(shared)):
             some = replace(data, questions=data.questions[:questions])
             parts.append(quality(some, evaluated(place / "quality.db", some, embedder)))
         if chunks:
