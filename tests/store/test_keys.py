@@ -1,3 +1,4 @@
+import hashlib
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from owngpt.errors import ConfigError, InvalidRequest, NotFound
 from owngpt.store.db import Database, SQLite
 from owngpt.store.keys import Keys
 from owngpt.store.projects import Projects
+from owngpt.store.scopes import API, MANAGEMENT
 
 
 class Clock:
@@ -149,3 +151,20 @@ def test_projects_are_made_when_first_asked_for(database: Database) -> None:
     assert projects.ensure(" research ") == research
     assert default.organization_id == research.organization_id
     assert {project.name for project in projects.list()} == {"default", "research"}
+
+
+@pytest.mark.parametrize(("scopes", "opened"), [("api", API), ("api admin", API | MANAGEMENT), ("", frozenset())])
+def test_a_key_from_before_there_were_users_opens_what_it_did(
+    database: Database, keys: Keys, scopes: str, opened: frozenset[str]
+) -> None:
+    keys.create()
+    with database.write() as transaction:
+        transaction.execute(
+            "INSERT INTO keys (id, project_id, name, hash, prefix, last4, scopes, created_at)"
+            " SELECT 'key_old', id, 'old', ?, '', '', ?, 1 FROM projects",
+            (hashlib.sha256(b"secret").hexdigest(), scopes),
+        )
+    found = keys.find("secret")
+    assert found is not None
+    assert (found.owner_id, found.expires_at, found.grant.scopes) == (None, None, opened)
+    assert (found.grant.keeps_nothing, found.grant.models, found.grant.disabled_tools) == (False, None, frozenset())
