@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from owngpt.store.db import Database, Row, Value
 
+DAY = 86_400
+FOREVER = 2**62  # the width of a bucket that holds everything
 GroupKey = tuple[Any, ...]  # values of the columns that are grouped by, in order
 
 
@@ -27,10 +29,10 @@ class UsageFilter:
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)  # column -> values; an empty list chooses none
     is_batch: bool | None = None  # None: both
 
-    def where(self, start: int | None = None) -> tuple[str, list[Value]]:
-        """The condition and its parameters, from another start if one is given."""
+    def where(self) -> tuple[str, list[Value]]:
+        """The condition and its parameters."""
         conditions = ["organization_id = ?", "created_at >= ?", "created_at < ?"]
-        values: list[Value] = [self.organization_id, self.start if start is None else start, self.end]
+        values: list[Value] = [self.organization_id, self.start, self.end]
         for column, chosen in {"kind": self.kinds, **self.columns}.items():
             conditions.append(f"{column} IN ({', '.join('?' for _ in chosen)})" if chosen else "1 = 0")
             values += chosen
@@ -62,7 +64,23 @@ SUMS = (
 
 
 def totals(db: Database, asked: UsageFilter, group_by: Sequence[str] = ()) -> list[Total]:
-    """By bucket and the columns (our own SQL, never a caller's text) of `group_by`, in this order."""
+    """By bucket and the columns (our own SQL, never a caller's text) of `group_by`, in this order.
+
+    Each day is a query of its own, so that other readers need not wait for all of them.
+    """
+    return [total for day in _days(asked) for total in _totals(db, day, group_by)]
+
+
+def _days(asked: UsageFilter) -> Iterator[UsageFilter]:
+    """The same in pieces, none of which divides a bucket."""
+    start = asked.start
+    while start < asked.end:
+        end = min(asked.end, start - start % DAY + DAY) if asked.width <= DAY else asked.end
+        yield replace(asked, start=start, end=end)
+        start = end
+
+
+def _totals(db: Database, asked: UsageFilter, group_by: Sequence[str]) -> list[Total]:
     where, values = asked.where()
     bucket = f"created_at / {asked.width}"
     keys = ", ".join([bucket, *group_by])
@@ -83,7 +101,7 @@ def _total(row: Row, width: int, num_keys: int) -> Total:
 def stored_bytes(db: Database, asked: UsageFilter, starts: Sequence[int], group_by: Sequence[str]) -> list[Total]:
     """What vector stores hold at the end of each bucket: the sum of all changes until then."""
     changes: defaultdict[int, dict[GroupKey, int]] = defaultdict(dict)
-    before = UsageFilter(asked.organization_id, asked.kinds, 0, asked.start, 2**62, asked.columns)
+    before = replace(asked, start=0, end=asked.start, width=FOREVER)
     levels = {total.group: total.sums["bytes"] for total in totals(db, before, group_by)}
     for total in totals(db, asked, group_by):
         changes[total.bucket][total.group] = total.sums["bytes"]

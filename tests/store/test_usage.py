@@ -87,15 +87,17 @@ def test_sums_by_bucket_and_group(database: Database) -> None:
     ]
     assert found[0].sums["output_tokens"] == 2**41
     assert all(type(value) is int for value in found[0].sums.values()), "PostgreSQL adds up to decimals"
-    by_user = totals(database, UsageFilter("org", ["completions"], 0, 2**40, 86_400), ["user_id", "tier"])
+    by_user = totals(database, UsageFilter("org", ["completions"], NOON, NOON + 86_400, 86_400), ["user_id", "tier"])
     assert {total.group: total.sums["input_tokens"] for total in by_user} == {
         (None, "default"): 1001,
         (None, "batch"): 10,
         ("user-b", "default"): 100,
     }
-    batches = UsageFilter("org", ["completions"], 0, 2**40, 86_400, {"project_id": ["proj_a", "x"]}, is_batch=True)
+    batches = UsageFilter(
+        "org", ["completions"], NOON, NOON + 86_400, 86_400, {"project_id": ["proj_a", "x"]}, is_batch=True
+    )
     assert [total.sums["input_tokens"] for total in totals(database, batches)] == [10]
-    assert totals(database, UsageFilter("org", ["completions"], 0, 2**40, 86_400, {"project_id": []})) == []
+    assert totals(database, UsageFilter("org", ["completions"], NOON, NOON + 86_400, 86_400, {"project_id": []})) == []
 
 
 def test_bytes_times_seconds(database: Database) -> None:
