@@ -13,7 +13,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _JIS = re.compile(rb"\x1b(\$[@B]|\([JI])")
-_JAPANESE = re.compile("[ぁ-ゖァ-ヺー一-鿿々〇、。，．「」『』（）！？：・〜～－Ａ-Ｚａ-ｚ０-９　]{2,}")
+_JAPANESE = re.compile("[ぁ-ゖァ-ヺー一-鿿々〇、。，．「」『』（）！？：・〜～－Ａ-Ｚａ-ｚ０-９　①-⑳■□●○◆△▲→㈱〒]{2,}")
 _KANA = re.compile("[ぁ-ゖァ-ヺー、。]")
 _FOREIGN = re.compile("[\x80-\U0010ffff]")
 _HALF_WIDTH = re.compile("[｡-ﾟ]")
