@@ -1,10 +1,11 @@
 from dataclasses import FrozenInstanceError, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from owngpt.config import EngineConfig, ProjectConfig, ServerConfig, Settings, parse_bytes
+from owngpt.config import EngineConfig, ModelPrice, ProjectConfig, ServerConfig, Settings, parse_bytes
 from owngpt.errors import ConfigError
 
 
@@ -195,3 +196,47 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 )
 def test_sizes(text: str | int, size: int) -> None:
     assert parse_bytes(text) == size
+
+
+def test_prices_are_exact(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        """
+        [prices]
+        file_search_call = 0.0025
+        [prices."gpt-5.2"]
+        input = 1.75
+        output = 14
+        [prices.garlic]
+        cached_input = 0.1
+        """,
+    )
+    prices = Settings.load(file, env={}).prices
+    assert prices.models == {
+        "gpt-5.2": ModelPrice(Decimal("1.75"), Decimal("1.75"), Decimal(14)),
+        "garlic": ModelPrice(Decimal(0), Decimal("0.1"), Decimal(0)),
+    }
+    assert (prices.file_search_call, prices.vector_store_gb_day) == (Decimal("0.0025"), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("prices = 3", "a table of prices"),
+        ("[prices]\ngarlic = 3", "there is garlic"),
+        ("[prices.garlic]\ninput = -1", "from 0 to 1000000"),
+        ("[prices.garlic]\ninput = nan", "from 0 to 1000000"),
+        ('[prices.garlic]\ninput = "3"', "from 0 to 1000000"),
+        ("[prices.garlic]\noutputs = 3", "there is outputs"),
+        ("[projects.a]\nrequests_per_minute = -1", "whole number from 0"),
+        ("[projects.a]\ntokens_per_minute = 1.5", "whole number from 0"),
+    ],
+)
+def test_prices_and_limits_that_cannot_be(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        Settings.load(write(tmp_path, text), env={})
+
+
+def test_projects_have_limits(tmp_path: Path) -> None:
+    settings = Settings.load(write(tmp_path, "[projects.a]\nrequests_per_minute = 0\ntokens_per_minute = 9"), env={})
+    assert settings.projects == {"a": ProjectConfig(requests_per_minute=0, tokens_per_minute=9)}

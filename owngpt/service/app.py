@@ -86,6 +86,7 @@ class App:
         self.receipts = ReceiptWriter(Receipts(self.database), self.settings.store_days)
         self.receipts.prune()
         self.meter = Meter(self.database, self.settings.data_dir / "metering", self.settings.prices)
+        self.background.append(Repeated(self.meter.catch_up, HOUR))
         self.rates = RateLimits(ProjectRateLimits(self.database), self.settings.projects)
         self.budgets = Budgets(self.database)
         self.limits.accounts = Accounts(self.meter, self.rates, self.budgets)

@@ -26,6 +26,7 @@ from owngpt.config import Prices
 from owngpt.errors import ServiceUnavailable
 from owngpt.service.caller import Caller
 from owngpt.service.prices import Rate, rate_of
+from owngpt.service.storage_costs import charge_storage
 from owngpt.service.usage_writer import UsageWriter
 from owngpt.store.db import Database
 from owngpt.store.journal import Entry, Journal, Slot, abandoned
@@ -71,7 +72,7 @@ class Meter:
     """Meters all that costs something. Opening it makes rows of what earlier processes left."""
 
     def __init__(self, database: Database, folder: Path, prices: Prices | None = None) -> None:
-        self._folder, self._prices = folder, prices or Prices()
+        self._database, self._folder, self._prices = database, folder, prices or Prices()
         self._journal = Journal(folder)
         self._events = UsageEvents(database)
         self._writer = UsageWriter(self._events, self._journal)
@@ -169,6 +170,13 @@ class Meter:
         if events:
             logger.warning("%d requests were running when the server was killed; their usage is kept", len(events))
         return len(events)
+
+    def catch_up(self) -> None:
+        """What is due now and then: usage of other processes that have died, and the storage of days that are over."""
+        self.num_recovered += self.recover()
+        for organization in self._database.read("SELECT id FROM organizations"):
+            price = self._prices.vector_store_gb_day
+            self._writer.tell(charge_storage(self._database, organization["id"], price, int(time.time())))
 
     def close(self) -> None:
         """Write what waits, and end. What cannot be written is left to the next start."""

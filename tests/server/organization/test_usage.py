@@ -212,7 +212,6 @@ async def test_vector_stores_show_what_is_held(app: App) -> None:
 
 def make_meter(app: App, prices: Prices) -> Meter:
     """Another one for the same App, with prices."""
-    app.settings = replace(app.settings, prices=prices)
     return Meter(app.database, app.settings.data_dir / "metering", prices)
 
 
@@ -237,7 +236,7 @@ async def test_costs_by_line_item(app: App) -> None:
 
 
 async def test_storage_costs_by_the_day_exactly_once(app: App) -> None:
-    make_meter(app, Prices(vector_store_gb_day=Decimal("0.1"))).close()
+    app.meter = make_meter(app, Prices(vector_store_gb_day=Decimal("0.1")))
     start = int(time.time()) // DAY * DAY - 3 * DAY
     changes = ((start + DAY // 2, 2**31), (start + 2 * DAY, -(2**30)))
     add(app, *({"kind": "vector_stores", "created_at": at, "bytes": size} for at, size in changes))

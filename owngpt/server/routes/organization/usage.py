@@ -6,7 +6,6 @@ What this server cannot do (images, audio, moderations, code, web searches) has 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -29,7 +28,6 @@ from owngpt.server.schemas.organization.usage_pages import (
 )
 from owngpt.server.schemas.organization.usage_query import Choices, UsageQuery, unknown_parameters, usage_query
 from owngpt.service.app import App
-from owngpt.service.storage_costs import charge_storage
 from owngpt.store.usage_totals import stored_bytes, totals
 
 _IDS = ("project_ids", "user_ids", "api_key_ids")
@@ -98,8 +96,7 @@ def _usage(kind: str, operation: Operation) -> Endpoint:
 
 def costs(app: App, organization_id: str, query: UsageQuery) -> Document:
     """By day, at the prices of the time of use."""
-    storage_price = app.settings.prices.vector_store_gb_day
-    app.meter.writer.tell(charge_storage(app.database, organization_id, storage_price, int(time.time())))
+    app.meter.catch_up()
     columns = {"project_id": "project_id", "api_key_id": "key_id"}
     grouped = [columns[name] for name in query.group_by if name != "line_item"]
     by_line = ["kind", "model"] if "line_item" in query.group_by else []
