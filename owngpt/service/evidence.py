@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from owngpt.service.app import App
 from owngpt.service.chat import ChatPrompt
 from owngpt.service.embeddings import tokenize
-from owngpt.trust.answering import Candidate, Source
+from owngpt.trust.answering import Candidate, Question, Source
 from owngpt.trust.extract import rank
 from owngpt.trust.vectors import Embed
 from owngpt.types import Citation, Passage
@@ -23,11 +23,7 @@ class Evidence:
     question: str
     passages: Sequence[Passage]
     ranked: Sequence[Candidate]
-
-    @property
-    def best(self) -> float:
-        """How likely any sentence answers."""
-        return self.ranked[0].probability if self.ranked else 0.0
+    confidence: float  # that the first sentence is a right answer
 
     @property
     def hints(self) -> tuple[Passage, ...]:
@@ -36,10 +32,13 @@ class Evidence:
         return tuple(self.passages[source] for source in order)[:_HINTS]
 
     def relevance(self, citations: Sequence[Citation]) -> float:
-        """How likely what is cited answers the question; of an answer that cites nothing, how likely anything does."""
-        if not citations:
-            return self.best
-        return max((one.probability for one in self.ranked if self._is_cited(one, citations)), default=0.0)
+        """How likely what is cited answers the question: as likely as the best sentence, or less by as much as it is
+        less likely. An answer that cites nothing is taken to rest on the best one.
+        """
+        if not citations or not self.ranked:
+            return self.confidence
+        cited = max((one.probability for one in self.ranked if self._is_cited(one, citations)), default=0.0)
+        return self.confidence * cited / self.ranked[0].probability
 
     def best_of(self, passage: Passage) -> tuple[int, int]:
         """The characters of a passage that are likeliest to answer."""
@@ -58,8 +57,10 @@ class Evidence:
 
 async def gather(app: App, question: str, passages: Sequence[Passage]) -> Evidence:
     """Rank the sentences of the passages; with vectors, where an embedding model is loaded."""
-    sources = [Source(passage.text, passage.score) for passage in passages]
-    return Evidence(question, passages, await rank(question, sources, embedding(app)))
+    size = sum(len(passage.text) for passage in passages)
+    asked = await app.workers.run(size, Question, question, [Source(passage.text) for passage in passages])
+    ranking = await rank(asked, embedding(app))
+    return Evidence(question, passages, ranking.candidates, ranking.confidence)
 
 
 def question_of(prompt: ChatPrompt) -> str:

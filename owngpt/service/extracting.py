@@ -60,7 +60,7 @@ async def _events(
 ) -> AsyncIterator[GroundedEvent]:
     """Where the answer had to be JSON, an abstention is a verdict without words."""
     evidence = await gather(app, question, passages)
-    if not evidence.ranked or (options.abstain and evidence.best < threshold):
+    if not evidence.ranked or (options.abstain and evidence.confidence < threshold):
         for event in abstained(evidence, threshold):
             if is_prose or isinstance(event, GroundedVerdict):
                 yield event
@@ -74,7 +74,7 @@ def abstained(evidence: Evidence, threshold: float, support: float | None = None
     """To say that there is no answer; `support` is how near it came."""
     message = abstention(evidence.question)
     yield says(message)
-    support = evidence.best if support is None else support
+    support = evidence.confidence if support is None else support
     num_passages = len(evidence.passages)
     yield GroundedVerdict(
         Verdict.ABSTAINED, support, (), threshold, evidence.hints, num_passages=num_passages, message=message
@@ -93,8 +93,10 @@ def _answer(evidence: Evidence, threshold: float) -> Iterator[GroundedEvent]:
         yield says(f"\n{text}" if sentences else text)
         yield citation
         sentences.append(SentenceSupport(start, citation.index, probability, (citation,)))
-    verdict = Verdict.SUPPORTED if evidence.best >= threshold else Verdict.PARTLY
-    yield GroundedVerdict(verdict, evidence.best, tuple(sentences), threshold, num_passages=len(evidence.passages))
+    verdict = Verdict.SUPPORTED if evidence.confidence >= threshold else Verdict.PARTLY
+    yield GroundedVerdict(
+        verdict, evidence.confidence, tuple(sentences), threshold, num_passages=len(evidence.passages)
+    )
 
 
 def says(text: str) -> ChatEvent:

@@ -50,7 +50,7 @@ async def quoted(
     question = question_of(request.prompt)
     threshold = await threshold_for(app, caller, options, question)
     evidence = await gather(app, question, passages)
-    is_hopeless = evidence.best < threshold and not request.prompt.tool_use.tools
+    is_hopeless = evidence.confidence < threshold and not request.prompt.tool_use.tools
     if options.mode == "quote" and (not passages or is_hopeless) and options.abstain:
         async with extracted(app, caller, request, passages, replace(options, threshold=threshold)) as generation:
             yield generation

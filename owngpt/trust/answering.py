@@ -6,26 +6,26 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from owngpt.trust.kinds import has_kind, kind_of
-from owngpt.trust.language import is_japanese
+from owngpt.trust.language import language_of
 from owngpt.trust.logistic import Logistic, logistic
 from owngpt.trust.sentences import Span, split_sentences
 from owngpt.trust.terms import coverage, terms, weight
 
+COMPARED = 6  # sentences, of those that are likeliest
 _NAME = re.compile(r"(?<!^)\b[A-Z][\w'’-]+|[\u30a1-\u30fa\u30fc]{2,}|\b[A-Z]{2,}\b")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 class Source(NamedTuple):
-    """A text that may hold the answer. `similarity` of it to the question, as its search says, 0 to 1."""
+    """A text that may hold the answer."""
 
     text: str
-    score: float = 0.0
 
 
 class Candidate(NamedTuple):
@@ -46,41 +46,46 @@ class Sentence:
     near: str  # it, and its neighbours
 
 
-@dataclass(slots=True)
 class Question:
-    """A question and the texts in which its answer is looked for."""
+    """A question and the texts in which its answer is looked for. What does not depend on a sentence is known once."""
 
-    text: str
-    sources: Sequence[Source]
-    sentences: list[Sentence] = field(init=False)
-    weights: dict[str, float] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.sentences = [s for i, source in enumerate(self.sources) for s in _sentences(i, source.text)]
-        self.weights = _rarity(self.text, [s.text for s in self.sentences])
+    def __init__(self, text: str, sources: Sequence[Source]) -> None:
+        self.text, self.sources = text, sources
+        self.sentences = [s for i, source in enumerate(sources) for s in _sentences(i, source.text)]
+        self._asked = terms(text)
+        self._weights = _rarity(self._asked, [s.text for s in self.sentences])
+        self._rarest = sorted(self._asked, key=lambda term: -self._weights[term])[:3]
+        self._pairs = set(pairwise(self._asked))
+        self._names, self._numbers = set(_NAME.findall(text)), set(_NUMBER.findall(text))
+        self._kind = kind_of(text)
+        self._wholes = [self._of_source(source.text) for source in sources]
 
     def features(self, sentence: Sentence, similarity: float | None = None) -> dict[str, float]:
         """What speaks for this sentence and against it, each about 0 to 1. `similarity` is a cosine."""
-        asked = terms(self.text)
-        here, near = terms(sentence.text), terms(sentence.near)
-        whole = terms(self.sources[sentence.source].text)
-        names, numbers = set(_NAME.findall(self.text)), set(_NUMBER.findall(self.text))
-        kind = kind_of(self.text)
+        here_terms, near_terms = terms(sentence.text), terms(sentence.near)
+        here, near = (coverage(self._asked, by, self._weights) for by in (here_terms, near_terms))
+        rarest = sum(term in near_terms for term in self._rarest) / max(1, len(self._rarest))
+        pairs = len(self._pairs & set(pairwise(here_terms))) / max(1, len(self._pairs))
+        kind = self._kind
+        has = float(kind is not None and has_kind(kind, sentence.text, self.text))
         return {
-            "here": coverage(asked, here, self.weights),
-            "near": coverage(asked, near, self.weights),
-            "whole": coverage(asked, whole, self.weights),
-            "rarest": _rarest(asked, near, self.weights),
-            "pairs": _pairs_kept(self.text, sentence.text),
-            "names": _share(names, sentence.near),
-            "names_missing": float(bool(names) and _share(names, self.sources[sentence.source].text) < 1),
-            "numbers_missing": float(bool(numbers) and _share(numbers, self.sources[sentence.source].text) < 1),
+            "here": here,
+            "here^2": here * here,
+            "near": near,
+            "near^2": near * near,
+            "rarest": rarest,
+            "near*rarest": near * rarest,
+            "here*rarest": here * rarest,
+            "pairs": pairs,
+            "here*pairs": here * pairs,
+            "names": _share(self._names, sentence.near),
             "asks_kind": float(kind is not None),
-            "has_kind": float(kind is not None and has_kind(kind, sentence.text, self.text)),
+            "has_kind": has,
+            "here*has_kind": here * has,
             "length": min(1.0, math.log1p(len(sentence.text)) / 6.5),
             "has_similarity": float(similarity is not None),
             "similarity": 0.0 if similarity is None else similarity,
-            "score": self.sources[sentence.source].score,
+            **self._wholes[sentence.source],
         }
 
     def rank(self, similarities: Mapping[Sentence, float] | None = None) -> list[Candidate]:
@@ -92,6 +97,37 @@ class Question:
         ]
         return sorted(ranked, key=lambda candidate: -candidate.probability)
 
+    def confidence(self, ranked: Sequence[Candidate]) -> float:
+        """How likely the first of these sentences is a right answer, seen beside those that come next."""
+        return _confidence(language_of(self.text))(self.contrast(ranked)) if ranked else 0.0
+
+    def contrast(self, ranked: Sequence[Candidate]) -> dict[str, float]:
+        """What tells a right first sentence from a wrong one: how far it is ahead, and what it lacks."""
+        best, *others = [candidate.probability for candidate in ranked[:COMPARED]]
+        total = best + math.fsum(others)
+        return {
+            "logit": _logit(best),
+            "gap": _logit(best) - _logit(others[0] if others else 0.0),
+            "sum": total,
+            "share": best / total,
+            **self._wholes[ranked[0].source],
+        }
+
+    def _of_source(self, text: str) -> dict[str, float]:
+        """What is the same for all sentences of a source."""
+        whole = coverage(self._asked, terms(text), self._weights)
+        return {
+            "whole": whole,
+            "whole^2": whole * whole,
+            "names_missing": float(bool(self._names) and _share(self._names, text) < 1),
+            "numbers_missing": float(bool(self._numbers) and _share(self._numbers, text) < 1),
+        }
+
+
+@lru_cache(maxsize=2)
+def _confidence(language: str) -> Logistic:
+    return logistic(f"confidence.{language}")
+
 
 @lru_cache(maxsize=2)
 def _answers(language: str) -> Logistic:
@@ -100,7 +136,7 @@ def _answers(language: str) -> Logistic:
 
 def answers(question: str) -> Logistic:
     """The scorer for the question's language."""
-    return _answers("ja" if is_japanese(question) else "en")
+    return _answers(language_of(question))
 
 
 def _sentences(number: int, text: str) -> list[Sentence]:
@@ -111,27 +147,18 @@ def _sentences(number: int, text: str) -> list[Sentence]:
     ]
 
 
-def _rarity(question: str, texts: Sequence[str]) -> dict[str, float]:
+def _rarity(asked: Mapping[str, int], texts: Sequence[str]) -> dict[str, float]:
     """Of the question's terms: those that are in few of the texts say more (as in BM25)."""
     counts: Counter[str] = Counter()
-    asked = terms(question)
     for text in texts:
         counts.update(asked.keys() & terms(text).keys())
     total = max(10, len(texts))
     return {term: weight(term) * math.log(1 + total / (1 + counts[term])) for term in asked}
 
 
-def _rarest(asked: Mapping[str, int], there: Mapping[str, int], weights: Mapping[str, float]) -> float:
-    """Of the three terms that say most, those that are there."""
-    best = sorted(asked, key=lambda term: -weights[term])[:3]
-    return sum(term in there for term in best) / len(best) if best else 0.0
-
-
-def _pairs_kept(question: str, sentence: str) -> float:
-    """Which part of the question's neighbouring terms are neighbours in the sentence, too."""
-    first, second = list(terms(question)), list(terms(sentence))
-    pairs = set(pairwise(first))
-    return len(pairs & set(pairwise(second))) / len(pairs) if pairs else 0.0
+def _logit(probability: float) -> float:
+    bounded = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(bounded / (1 - bounded))
 
 
 def _share(words: set[str], text: str) -> float:

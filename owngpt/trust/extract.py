@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from owngpt.trust.answering import Candidate, Question, Sentence, Source
+from owngpt.trust.answering import COMPARED, Candidate, Question, Sentence
 from owngpt.trust.sentences import Span
 from owngpt.trust.vectors import Embed, cosine
 
 MAX_SENTENCES = 3  # of an answer
 _NEAR_BEST = 0.6  # of the best one's probability: what else is worth saying
-_LOOKED_AT = 8  # sentences that are compared as vectors, too
 
 
-async def rank(question: str, sources: Sequence[Source], embed: Embed | None = None) -> list[Candidate]:
-    """All sentences, the likeliest first. The first ones by their words are compared by their vectors, too."""
-    asked = Question(question, sources)
+class Ranking(NamedTuple):
+    """Sentences, the likeliest answer first, and how likely that one is right."""
+
+    candidates: Sequence[Candidate]
+    confidence: float
+
+
+async def rank(asked: Question, embed: Embed | None = None) -> Ranking:
+    """All sentences of a question's sources. The first ones by their words are compared by their vectors, too."""
     ranked = asked.rank()
-    if embed is None or not ranked:
-        return ranked
-    first = {(candidate.source, candidate.span) for candidate in ranked[:_LOOKED_AT]}
-    again = asked.rank(await _similarities(asked, first, embed))
-    return [*again, *ranked[_LOOKED_AT:]]
+    if embed is not None and ranked:
+        first = {(candidate.source, candidate.span) for candidate in ranked[:COMPARED]}
+        ranked = [*asked.rank(await _similarities(asked, first, embed)), *ranked[COMPARED:]]
+    return Ranking(ranked, asked.confidence(ranked))
 
 
 def best(ranked: Sequence[Candidate]) -> list[Candidate]:
