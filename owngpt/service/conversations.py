@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from owngpt.errors import InvalidRequest, NotFound
 from owngpt.service.app import App, Caller
@@ -21,22 +22,28 @@ def create(app: App, caller: Caller, metadata: Mapping[str, str], items: Sequenc
     if caller.keeps_nothing or app.settings.store == "never":
         raise InvalidRequest("Conversations need to be stored, and nothing is kept here.")
     conversation = Conversation(new_id("conv"), caller.project_id, int(time.time()), metadata)
-    guard = app.privacy.guard(caller)
-    kept = _looked_up(app, caller, items) if guard is None else guard.mask_document(_looked_up(app, caller, items))
-    Conversations(app.database).add(conversation, kept)
+    found, guard = _looked_up(app, caller, items), app.privacy.guard(caller)
+    kept, kept_metadata = (found, metadata) if guard is None else guard.mask_document([found, dict(metadata)])
     with app.database.write() as transaction:
         keep_placeholders(app, transaction, caller, guard, [conversation.id])
+    Conversations(app.database).add(replace(conversation, metadata=kept_metadata), kept)
     return conversation
 
 
 def find(app: App, caller: Caller, conversation_id: str) -> Conversation:
     """The project's conversation. Raises `NotFound`."""
-    return _found(Conversations(app.database).find(caller.project_id, conversation_id), conversation_id)
+    found = _found(Conversations(app.database).find(caller.project_id, conversation_id), conversation_id)
+    return replace(found, metadata=restored(app, caller, conversation_id, dict(found.metadata)))
 
 
 def update(app: App, caller: Caller, conversation_id: str, metadata: Mapping[str, str]) -> Conversation:
     """Set its metadata. Raises `NotFound`."""
-    return _found(Conversations(app.database).update(caller.project_id, conversation_id, metadata), conversation_id)
+    guard = app.privacy.guard(caller, conversation_id)
+    kept = metadata if guard is None else guard.mask_document(dict(metadata))
+    with app.database.write() as transaction:
+        keep_placeholders(app, transaction, caller, guard, [conversation_id])
+    _found(Conversations(app.database).update(caller.project_id, conversation_id, kept), conversation_id)
+    return find(app, caller, conversation_id)
 
 
 def delete(app: App, caller: Caller, conversation_id: str) -> None:

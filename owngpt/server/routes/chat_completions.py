@@ -41,6 +41,7 @@ from owngpt.service.generate import GenerationRequest, generate
 from owngpt.service.grounding import GroundedGeneration, as_it_is, ground
 from owngpt.service.inline import passages_of
 from owngpt.service.privacy.chat import reader_of
+from owngpt.service.responses.private import keep_placeholders
 from owngpt.store.chat_completions import ChatCompletions
 
 
@@ -118,10 +119,12 @@ class Answer:
             await to_thread.run_sync(self._write, document)
 
     def _write(self, document: dict[str, Any]) -> None:
-        guard = self._request.guard
+        guard, app = self._request.guard, self._app
         shown = document if guard is None else guard.kept(document)
         completion = stored_completion(self._caller.project_id, self._body, shown, self._request.request_id)
-        ChatCompletions(self._app.database).add(completion)
+        with app.database.write() as transaction:
+            keep_placeholders(app, transaction, self._caller, guard, [completion.id])
+        ChatCompletions(app.database).add(completion)
 
     @asynccontextmanager
     async def _generated(self) -> AsyncIterator[GroundedGeneration]:

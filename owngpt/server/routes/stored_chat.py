@@ -15,6 +15,7 @@ from owngpt.server.routes.responses import json_response
 from owngpt.server.schemas.base import parse, unknown_fields
 from owngpt.server.schemas.lists import list_document, page_request
 from owngpt.server.schemas.stored_chat import UpdateChatCompletion, completion_document
+from owngpt.service.responses.private import keep_placeholders, restored
 from owngpt.store.chat_completions import ChatCompletions, StoredCompletion
 
 
@@ -25,18 +26,22 @@ async def list_chat_completions(request: Request) -> Response:
     found, has_more = await to_thread.run_sync(
         store.page, project_id, page, request.query_params.get("model"), _metadata(request)
     )
-    return json_response(list_document([completion_document(completion) for completion in found], has_more))
+    data = await to_thread.run_sync(lambda: [_shown(request, completion) for completion in found])
+    return json_response(list_document(data, has_more))
 
 
 async def retrieve_chat_completion(request: Request) -> Response:
     """GET /v1/chat/completions/{id}."""
-    return json_response(completion_document(await _find(request)))
+    return json_response(await to_thread.run_sync(_shown, request, await _find(request)))
 
 
 async def list_messages(request: Request) -> Response:
     """GET /v1/chat/completions/{id}/messages."""
     page = page_request(request, default_order="asc")
-    messages = list((await _find(request)).messages)
+    found = await _find(request)
+    messages = await to_thread.run_sync(
+        restored, app_of(request), caller_of(request), found.id, [dict(message) for message in found.messages]
+    )
     ordered = messages if page.order == "asc" else messages[::-1]
     start = _place(ordered, page.after) + 1 if page.after else 0
     shown = ordered[start : start + page.limit]
@@ -47,10 +52,11 @@ async def update_chat_completion(request: Request) -> Response:
     """POST /v1/chat/completions/{id}."""
     wire = parse(UpdateChatCompletion, await request.body())
     store, project_id = ChatCompletions(app_of(request).database), caller_of(request).project_id
-    updated = await to_thread.run_sync(store.update, project_id, _id(request), wire.metadata or {})
+    metadata = await to_thread.run_sync(_kept, request, wire.metadata or {})
+    updated = await to_thread.run_sync(store.update, project_id, _id(request), metadata)
     if updated is None:
         raise _missing(request)
-    return json_response(completion_document(updated), ignored_header(unknown_fields(wire)))
+    return json_response(await to_thread.run_sync(_shown, request, updated), ignored_header(unknown_fields(wire)))
 
 
 async def delete_chat_completion(request: Request) -> Response:
@@ -58,7 +64,28 @@ async def delete_chat_completion(request: Request) -> Response:
     store = ChatCompletions(app_of(request).database)
     if not await to_thread.run_sync(store.delete, caller_of(request).project_id, _id(request)):
         raise _missing(request)
+    await to_thread.run_sync(_drop, request)
     return json_response({"object": "chat.completion.deleted", "id": _id(request), "deleted": True})
+
+
+def _shown(request: Request, completion: StoredCompletion) -> Any:
+    """As its caller sees it, with the values that its placeholders stand for."""
+    return restored(app_of(request), caller_of(request), completion.id, completion_document(completion))
+
+
+def _kept(request: Request, metadata: dict[str, str]) -> dict[str, str]:
+    """As it may be stored."""
+    app, caller = app_of(request), caller_of(request)
+    guard = app.privacy.guard(caller, _id(request))
+    kept: dict[str, str] = metadata if guard is None else guard.mask_document(metadata)
+    with app.database.write() as transaction:
+        keep_placeholders(app, transaction, caller, guard, [_id(request)])
+    return kept
+
+
+def _drop(request: Request) -> None:
+    with app_of(request).database.write() as transaction:
+        app_of(request).privacy.drop(transaction, caller_of(request), _id(request))
 
 
 async def _find(request: Request) -> StoredCompletion:

@@ -11,6 +11,7 @@ from owngpt.trust.pii import Entity
 
 Key = tuple[object, ...]
 _AS_THEY_ARE = frozenset({"file_data", "encrypted_content"})  # not text: what they hold is read, and masked, later
+_MARKS = frozenset({"id", "item_id", "call_id", "file_id", "type", "role", "status", "object", "model"})
 _LEAST_NUMBER = 10**9  # smaller whole numbers identify nobody
 
 
@@ -22,6 +23,11 @@ class Text:
     path: str  # the same, as the wire says it
     text: str
     label: str = ""  # what it is called there
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether it says what something is, and not what somebody said."""
+        return bool(self.key) and (self.key[-1] is dict or self.key[-1] in _MARKS)
 
     def relevant(self, entities: Sequence[Entity]) -> list[Entity]:
         """Without names of people in what names a function, and without parts of a number."""

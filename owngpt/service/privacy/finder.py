@@ -94,7 +94,7 @@ def echoes(text: str, secrets: Sequence[Secret], *, every: bool = False) -> list
 def _standing_alone(value: str, text: str) -> Iterable[re.Match[str]]:
     if value not in text:
         return ()
-    before = r"(?<![A-Za-z0-9])" if value[0].isascii() else ""
+    before = r"(?:(?<![A-Za-z0-9])|(?<=\\u[0-9A-Fa-f]{4}))" if value[0].isascii() else ""
     after = r"(?![A-Za-z0-9])" if value[-1].isascii() else ""
     return re.finditer(before + re.escape(value) + after, text)
 

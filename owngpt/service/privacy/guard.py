@@ -72,7 +72,7 @@ class Guard:
         masked = {}
         for text, entities in zip(texts, found, strict=True):
             marks = [mark.span() for mark in PLACEHOLDER.finditer(text.text)]
-            again = text.relevant(outside(echoes(text.text, secrets, every=is_ours), marks))
+            again = text.relevant(outside(echoes(text.text, secrets, every=is_ours and not text.is_mark), marks))
             masked[text.key] = self._written(text.text, resolve([*entities, *again]))
         return Masked(masked).apply(document)
 

@@ -83,6 +83,15 @@ class Privacy:
             return None
         return Guard(Finder(policy, self._detector, self._seconds), self._vault(caller, owner_id))
 
+    def restorer(self, caller: Caller, owner_id: str) -> Guard | None:
+        """A guard that knows what the placeholders in a stored response or conversation stand for.
+
+        None where none was given, so that nothing stands in it to be restored. The policy may be off by now.
+        """
+        vault = self._vault(caller, owner_id)
+        finder = Finder(self.policy(caller.project_id), self._detector, self._seconds)
+        return Guard(finder, vault) if len(vault) else None
+
     async def open(self, caller: Caller, owner_id: str | None = None) -> Guard | None:
         """The same, for the event loop: the database is read in a thread."""
         if owner_id is None and self._cache.get(caller.project_id) is not None:

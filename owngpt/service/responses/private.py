@@ -5,18 +5,15 @@ A response that follows another one knows the placeholders that were given there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
 from owngpt.service.privacy import Guard
-from owngpt.service.privacy.vault import PLACEHOLDER
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.seal import Seal
 from owngpt.store.db import Transaction
-
-_AS_THEY_ARE = frozenset({"id", "type", "call_id", "encrypted_content", "file_data", "file_id", "status", "role"})
 
 
 async def guard_for(app: App, caller: Caller, document: Any, known: Guard | None = None) -> Guard | None:
@@ -36,14 +33,14 @@ def mask_again(guard: Guard | None, items: Sequence[Item]) -> list[Item]:
     """Stored items as the model may see them: what was stored before there was a policy is masked now."""
     if guard is None:
         return list(items)
-    masked: list[Item] = _mapped(list(items), lambda text: _mask_between(guard, text))
+    masked: list[Item] = guard.kept(list(items))
     return masked
 
 
 def restored(app: App, caller: Caller, owner_id: str, document: Any) -> Any:
     """A stored document as its caller sees it. Reads the database."""
-    guard = app.privacy.guard(caller, owner_id)
-    return document if guard is None else _mapped(document, guard.unmask)
+    guard = app.privacy.restorer(caller, owner_id)
+    return document if guard is None else guard.restored(document)
 
 
 def keep_placeholders(
@@ -74,28 +71,3 @@ def _reserve(document: Any, guard: Guard, seal: Seal) -> None:
                 guard.reserve(seal.open(sealed, str(item.get("type"))))
             except InvalidRequest:
                 continue  # it is refused later, by name
-
-
-def _mask_between(guard: Guard, text: str) -> str:
-    """Masked but for the placeholders that the guard has given itself."""
-    parts, end = [], 0
-    for match in PLACEHOLDER.finditer(text):
-        if guard.vault.get(match[0]) is not None:
-            parts += [_mask(guard, text[end : match.start()]), match[0]]
-            end = match.end()
-    return "".join([*parts, _mask(guard, text[end:])])
-
-
-def _mask(guard: Guard, text: str) -> str:
-    return guard.mask(text) if text.strip() else text
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with other texts in place of its own; what names and marks things stays."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {name: item if name in _AS_THEY_ARE else _mapped(item, change) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_mapped(item, change) for item in value]
-    return value

@@ -1,0 +1,174 @@
+"""No canary leaks from what is stored and read again: responses, conversations, chats, batches, vector stores."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+from owngpt.service.app import App
+from owngpt.service.privacy import Policy
+from tests.fakes.canaries import ALL, app_with, echo, leaks, on_disk
+from tests.fakes.engine import client_of, engine_of
+
+pytestmark = pytest.mark.anyio
+
+FUNCTION = {"type": "function", "name": "f", "description": ALL, "parameters": {"type": "object", "title": ALL}}
+RESPONSE: dict[str, Any] = {
+    "input": [
+        {"role": "user", "content": [{"type": "input_text", "text": ALL}]},
+        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": json.dumps({"a": ALL})},
+        {"type": "function_call_output", "call_id": "call_1", "output": json.dumps({"a": ALL})},
+        {"role": "user", "content": ALL},
+    ],
+    "instructions": ALL,
+    "tools": [FUNCTION],
+    "tool_choice": "none",
+    "metadata": {"a": ALL},
+    "user": ALL,
+    "something_unknown": {"a": ALL},
+}
+
+
+def nothing_leaked(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    """Not to the engine, not to the disk, not to the log."""
+    assert engine_of(app).submissions or True
+    for submission in engine_of(app).submissions:
+        assert leaks(echo(submission).encode()) == []
+    assert leaks(on_disk(app)) == []
+    assert leaks(caplog.text.encode()) == []
+
+
+def events(response: httpx.Response) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
+
+
+def text_of(document: dict[str, Any]) -> str:
+    return "".join(part["text"] for item in document["output"] for part in item.get("content") or ())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_responses(stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    app = app_with(script=echo)
+    async with client_of(app) as client:
+        answer = await client.post("/v1/responses", json={**RESPONSE, "stream": stream})
+        assert answer.status_code == 200, answer.text
+        document = events(answer)[-1]["response"] if stream else answer.json()
+        assert document["status"] == "completed", document
+        assert ALL in text_of(document)
+        if stream:
+            deltas = [e["delta"] for e in events(answer) if e["type"] == "response.output_text.delta"]
+            assert ALL in "".join(deltas)
+        stored = (await client.get(f"/v1/responses/{document['id']}")).json()
+        assert text_of(stored) == text_of(document)
+        inputs = (await client.get(f"/v1/responses/{document['id']}/input_items")).json()["data"]
+        assert any(item.get("content", [{}])[0].get("text") == ALL for item in inputs if item["type"] == "message")
+        follows = {"input": "next: hanako@example.com", "previous_response_id": document["id"]}
+        following = await client.post("/v1/responses", json=follows)
+        assert following.status_code == 200, following.text
+        assert "hanako@example.com" in text_of(following.json())
+        assert "zq-canary@example.com" in text_of(following.json())
+    assert "<EMAIL_2>" in echo(engine_of(app).submissions[-1])
+    nothing_leaked(app, caplog)
+
+
+async def test_conversations(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with(script=echo)
+    async with client_of(app) as client:
+        item = {"type": "message", "role": "user", "content": ALL}
+        made = await client.post("/v1/conversations", json={"items": [item], "metadata": {"a": ALL}})
+        assert made.status_code == 200, made.text
+        path = f"/v1/conversations/{made.json()['id']}"
+        added = await client.post(f"{path}/items", json={"items": [item]})
+        assert added.json()["data"][0]["content"][0]["text"] == ALL
+        assert (await client.post(path, json={"metadata": {"b": ALL}})).json()["metadata"] == {"b": ALL}
+        answer = await client.post("/v1/responses", json={"input": "hi", "conversation": made.json()["id"]})
+        assert answer.status_code == 200, answer.text
+        assert ALL in text_of(answer.json())
+        listed = (await client.get(f"{path}/items")).json()["data"]
+        assert [item["content"][0]["text"] for item in listed if item["role"] == "user"] == ["hi", ALL, ALL]
+        assert (await client.get(path)).json()["metadata"] == {"b": ALL}
+    nothing_leaked(app, caplog)
+
+
+async def test_background_responses(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with(script=echo)
+    async with client_of(app) as client:
+        made = (await client.post("/v1/responses", json={**RESPONSE, "background": True})).json()
+        path = f"/v1/responses/{made['id']}"
+        async with asyncio.timeout(10):
+            while (document := (await client.get(path)).json())["status"] in ("queued", "in_progress"):
+                await asyncio.sleep(0.02)
+        assert document["status"] == "completed", document
+        assert ALL in text_of(document)
+        followed = events(await client.get(path, params={"stream": "true"}))
+        assert ALL in "".join(e["delta"] for e in followed if e["type"] == "response.output_text.delta")
+    await app.drain()
+    nothing_leaked(app, caplog)
+
+
+async def test_other_ways_to_read_a_response(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with(script="A summary for zq-canary@example.com.")
+    async with client_of(app) as client:
+        counted = await client.post("/v1/responses/input_tokens", json={"input": ALL})
+        assert counted.status_code == 200, counted.text
+        compacted = await client.post("/v1/responses/compact", json={"input": ALL, "model": "fake"})
+        assert compacted.status_code == 200, compacted.text
+    nothing_leaked(app, caplog)
+
+
+async def test_stored_chats(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with(script=echo)
+    async with client_of(app) as client:
+        body = {"messages": [{"role": "user", "content": ALL}], "store": True, "metadata": {"a": ALL}}
+        made = (await client.post("/v1/chat/completions", json=body)).json()
+        path = f"/v1/chat/completions/{made['id']}"
+        read = (await client.get(path)).json()
+        assert read["choices"][0]["message"]["content"] == made["choices"][0]["message"]["content"]
+        assert read["metadata"] == {"a": ALL}
+        assert (await client.get(f"{path}/messages")).json()["data"][0]["content"] == ALL
+        listed = (await client.get("/v1/chat/completions")).json()["data"]
+        assert listed[0]["choices"] == read["choices"]
+        assert (await client.post(path, json={"metadata": {"b": ALL}})).json()["metadata"] == {"b": ALL}
+    nothing_leaked(app, caplog)
+
+
+async def test_a_policy_that_is_switched_on_later_masks_what_is_stored(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with(Policy(), echo)
+    async with client_of(app) as client:
+        made = (await client.post("/v1/responses", json={"input": ALL})).json()
+        [key] = app.keys.list()
+        with app.database.write() as transaction:
+            app.privacy.set_policy(transaction, key.project_id, Policy("mask"))
+        app.privacy.forget()
+        engine_of(app).submissions.clear()
+        answer = await client.post("/v1/responses", json={"input": "go on", "previous_response_id": made["id"]})
+        assert answer.status_code == 200, answer.text
+    prompt = echo(engine_of(app).submissions[0])
+    assert "zq-canary" not in prompt
+    assert "090-8765" not in prompt
+
+
+async def test_a_policy_that_is_switched_off_later_restores_what_is_stored() -> None:
+    app = app_with(script=echo)
+    async with client_of(app) as client:
+        made = (await client.post("/v1/responses", json={"input": ALL})).json()
+        [key] = app.keys.list()
+        with app.database.write() as transaction:
+            app.privacy.set_policy(transaction, key.project_id, None)
+        app.privacy.forget()
+        assert ALL in text_of((await client.get(f"/v1/responses/{made['id']}")).json())
+
+
+async def test_what_is_deleted_takes_its_placeholders_along() -> None:
+    app = app_with()
+    async with client_of(app) as client:
+        made = (await client.post("/v1/responses", json={"input": ALL})).json()
+        assert app.database.read("SELECT owner_id FROM privacy_vaults") == [{"owner_id": made["id"]}]
+        await client.delete(f"/v1/responses/{made['id']}")
+    assert app.database.read("SELECT owner_id FROM privacy_vaults") == []
