@@ -88,7 +88,7 @@ def loaded_embedder(name: str | None, config_file: Path | None = None) -> Iterat
         yield models.embedder(None)
     finally:
         for model in models.embedders:
-            model.embedder.close()
+            model.close()
         for generator in models.generative:
             generator.engine.close()
 
