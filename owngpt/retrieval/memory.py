@@ -39,6 +39,7 @@ class StoreIndex:
     revision: str = ""
     files: Mapping[str, IndexedFile] = field(default_factory=dict)  # by id, oldest first
     parts: tuple[Part, ...] = ()
+    named: frozenset[str] = frozenset()  # principals that are readers of some file
     _masks: dict[tuple[object, ...], list[Mask]] = field(default_factory=dict)
 
     @property
@@ -57,12 +58,13 @@ class StoreIndex:
 
     def readable(self, principals: frozenset[str]) -> list[Mask]:
         """For each part: the rows of files that name nobody, or one of these."""
+        named = principals & self.named  # most callers are named nowhere, so they are all alike
 
         def may_read(version: FileVersion) -> bool:
             owner = self.owner(version)
-            return owner is not None and (not owner.readers or not owner.readers.isdisjoint(principals))
+            return owner is not None and (not owner.readers or not owner.readers.isdisjoint(named))
 
-        return self._remember(("readable", principals), may_read)
+        return self._remember(("readable", named), may_read)
 
     def selected(self, filters: Filter | None) -> list[Mask]:
         """For each part: the rows of files whose attributes pass."""
@@ -132,7 +134,8 @@ def refreshed(chunks: Chunks, key: StoreKey, old: StoreIndex) -> StoreIndex:
     parts = [kept for part in old.parts if (kept := _without_dead(part, new.is_current)) is not None]
     have = {version for part in parts for version in part.files}
     missing = [file for file in files.values() if _version(file) not in have]
-    return StoreIndex(revision, files, tuple(_merged([*parts, *_load(chunks, missing)])))
+    named = frozenset[str]().union(*(file.owner.readers for file in files.values()))
+    return StoreIndex(revision, files, tuple(_merged([*parts, *_load(chunks, missing)])), named)
 
 
 def _without_dead(part: Part, is_current: Callable[[FileVersion], bool]) -> Part | None:
