@@ -19,6 +19,7 @@ from owngpt.store.names import check_email
 from owngpt.store.reading import Read, is_there, one
 
 TOKEN_PREFIX = "invite-own-"
+INVITE_PREFIX = "invite-"
 VALID_SECONDS = 7 * 24 * 3600
 
 
@@ -54,7 +55,7 @@ def create(
     """Raises `InvalidRequest` for an address that is none, `Conflict` if its owner is a user or invited already."""
     address, now = check_email(email), int(time.time())
     _check_new(transaction, organization_id, address, now)
-    token, invite_id = TOKEN_PREFIX + secrets.token_urlsafe(32), f"invite-{secrets.token_hex(12)}"
+    token, invite_id = TOKEN_PREFIX + secrets.token_urlsafe(32), INVITE_PREFIX + secrets.token_hex(12)
     transaction.execute(
         "INSERT INTO invites (id, organization_id, email, role, projects, hash, created_at, expires_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

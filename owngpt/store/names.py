@@ -23,8 +23,8 @@ def check_name(name: str, param: str = "name", max_length: int = MAX_NAME) -> st
 
 def check_text(text: str | None, param: str) -> str | None:
     """A description: up to 1,024 characters, on several lines if need be."""
-    if text is not None and (len(text) > MAX_TEXT or "\0" in text):
-        raise InvalidRequest(f"{param} takes up to {MAX_TEXT} characters", param=param)
+    if text is not None and (len(text) > MAX_TEXT or not all(each.isprintable() or each in "\n\t" for each in text)):
+        raise InvalidRequest(f"{param} takes up to {MAX_TEXT} printable characters and line breaks", param=param)
     return text
 
 

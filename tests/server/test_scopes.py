@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
 
-from owngpt.server.asgi import ROUTES
+from owngpt.server.asgi import ROUTES, create_app
 from owngpt.server.scopes import OPEN_PATHS, guarded, scope_of
 from owngpt.store.scopes import ACCEPT_INVITE, API, MANAGEMENT, expand
+from tests.fakes.engine import make_app
 
 DOCS = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 OPERATIONS = sorted(
@@ -56,3 +58,17 @@ def test_every_scope_is_described() -> None:
     for scope in API | MANAGEMENT:
         name = scope if scope.startswith("api.model.") else scope.rpartition(".")[0]
         assert f"`{name}`" in DOCS
+
+
+def test_a_socket_asks_for_a_scope_too() -> None:
+    app = make_app()
+    client = TestClient(create_app(app))
+    for scopes in (("admin",), ("api.files.write",)):
+        headers = {"authorization": f"Bearer {app.keys.create(scopes=scopes).secret}"}
+        with (
+            pytest.raises(WebSocketDenialResponse) as denied,
+            client.websocket_connect("/v1/responses", headers=headers),
+        ):
+            pass
+        assert denied.value.status_code == 403
+        assert denied.value.json()["error"]["code"] == "missing_scope"

@@ -35,7 +35,7 @@ async def test_an_entry_tells_who_what_and_where(database: Database) -> None:
         assert actor["ip_address"] == "127.0.0.1"
         for params in (
             {"actor_ids[]": user["id"]},
-            {"actor_emails[]": "ana@example.com"},
+            {"actor_emails[]": "ana@example.com", "event_types[]": "project.created"},
             {"project_ids[]": project["id"]},
             {"resource_ids[]": [project["id"], "other"]},
             {"event_types[]": "project.created", "effective_at[gte]": entry["effective_at"]},
@@ -48,6 +48,14 @@ async def test_an_entry_tells_who_what_and_where(database: Database) -> None:
             {"effective_at[lt]": entry["effective_at"] - 60},
         ):
             assert entry not in await entries(office, **params), params
+
+
+async def test_who_accepts_an_invitation_has_no_key_yet() -> None:
+    async with Office.open() as office:
+        await office.user("ana@example.com")
+        [entry] = await entries(office, **{"event_types[]": "invite.accepted"})
+        session = {"user": {"email": "ana@example.com"}, "ip_address": "127.0.0.1"}
+        assert entry["actor"] == {"type": "session", "session": session}
 
 
 async def test_what_fails_leaves_no_entry_and_what_succeeds_always_does(database: Database) -> None:

@@ -113,6 +113,22 @@ async def test_a_users_key_follows_the_users_roles(database: Database) -> None:
         refused(await office.chat(secret), 401)
 
 
+async def test_keys_whose_owners_have_no_access_can_be_listed_apart() -> None:
+    async with Office.open() as office:
+        project, user = await office.project("research"), await office.user("ana@example.com")
+        for n in range(5):
+            await office.key(project, **({"user_id": user["id"]} if n % 2 else {}))
+        for access, number in (("active", 3), ("inactive", 2), ("any", 5)):
+            found, after = list[str](), {}
+            while True:
+                page = await office.get(f"/projects/{project}/api_keys", owner_project_access=access, limit=1, **after)
+                found += [key["id"] for key in page["data"]]
+                if not page["has_more"]:
+                    break
+                after = {"after": page["last_id"]}
+            assert len(set(found)) == len(found) == number
+
+
 async def test_a_group_makes_its_users_members() -> None:
     async with Office.open() as office:
         project = await office.project("research")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 
 from starlette.routing import Route
 
@@ -15,7 +18,7 @@ from owngpt.server.schemas.organization.documents import project_key_document
 from owngpt.server.schemas.organization.requests import CreateProjectKey, RotateKey
 from owngpt.store import keys, users
 from owngpt.store.keys import Key, find_key, key_of
-from owngpt.store.paging import page_of
+from owngpt.store.paging import PageRequest, page_of
 from owngpt.store.reading import Read, no_such
 from owngpt.store.scopes import API, check_scopes, expand
 
@@ -31,10 +34,23 @@ def list_keys(desk: Desk) -> Document:
         raise InvalidRequest(
             f"owner_project_access is {shown(access)}; it takes active, inactive or any", param="owner_project_access"
         )
-    page = page_of(desk.db, _TABLE, "*", _IS_OWN, (desk.project.id,), page_request(desk.request))
-    data = [_document(desk.read, key_of(desk.read, row)) for row in page.rows]
-    chosen = [key for key in data if access in ("any", key["owner_project_access"])]
-    return list_document(chosen, page.has_more)
+    wanted = page_request(desk.request)
+    if access == "any":
+        page = page_of(desk.db, _TABLE, "*", _IS_OWN, (desk.project.id,), wanted)
+        return list_document([_document(desk.read, key_of(desk.read, row)) for row in page.rows], page.has_more)
+    chosen = list(islice(_with_access(desk, access, wanted), wanted.limit + 1))
+    return list_document(chosen[: wanted.limit], len(chosen) > wanted.limit)
+
+
+def _with_access(desk: Desk, access: str, wanted: PageRequest) -> Iterator[Document]:
+    """Page by page: what an owner may do is known of one key at a time."""
+    has_more, project_id = True, desk.project.id
+    while has_more:
+        page = page_of(desk.db, _TABLE, "*", _IS_OWN, (project_id,), wanted)
+        keys_here = [_document(desk.read, key_of(desk.read, row)) for row in page.rows]
+        yield from (key for key in keys_here if key["owner_project_access"] == access)
+        has_more = page.has_more
+        wanted = replace(wanted, after=page.rows[-1]["id"]) if page.rows else wanted
 
 
 def create_key(change: Change, body: CreateProjectKey) -> Document:
