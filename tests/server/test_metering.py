@@ -21,7 +21,7 @@ from tests.server.test_metrics import read
 
 pytestmark = pytest.mark.anyio
 FAIL_AFTER = 9  # tokens; a longer answer ends with an engine that dies
-CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 
 
 class CountingEngine(FakeEngine):
@@ -46,6 +46,7 @@ class Client:
     path: str
     body: dict[str, Any]
     patience: int | None
+    key: str = KEY
     status: int = 0
     request_id: str = ""
     num_received: int = 0
@@ -55,7 +56,7 @@ class Client:
     _has_sent: bool = False
 
     async def run(self, server: Any) -> Client:
-        headers = [(b"authorization", b"Bearer " + KEY.encode()), (b"content-type", b"application/json")]
+        headers = [(b"authorization", b"Bearer " + self.key.encode()), (b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": self.path, "headers": headers, "query_string": b""}
         if self.patience == 0:
             asyncio.get_running_loop().call_soon(self.has_left.set)
@@ -74,8 +75,9 @@ class Client:
             self.status = message["status"]
             self.request_id = dict(message["headers"])[b"x-request-id"].decode()
         elif self.body.get("stream") and self.status == 200:
-            for line in message.get("body", b"").split(b"\n\n"):
-                self.read(line.removeprefix(b"data: "))
+            for line in message.get("body", b"").split(b"\n"):
+                if line.startswith(b"data: "):
+                    self.read(line.removeprefix(b"data: "))
         elif self.status == 200:
             self.read(message["body"])
             self.is_ended = True
@@ -86,8 +88,13 @@ class Client:
         if data == b"[DONE]":
             self.is_ended = True
             return
-        document = json.loads(data) if data else {}
+        document = json.loads(data)
+        if document.get("type") == "response.output_text.delta":
+            self.num_received += len(document["delta"])
+        document = document.get("response", document)  # the last event of a stream of /v1/responses holds all of it
         self.usage = document.get("usage") or self.usage
+        if document.get("object") == "response" and not self.body.get("stream"):
+            self.num_received = sum(len(part["text"]) for item in document["output"] for part in item["content"])
         for choice in document.get("choices", ()):
             self.num_received += len(self.text_of(choice))
 
@@ -107,6 +114,9 @@ def some_request(rng: random.Random) -> Client:
     body |= {"max_tokens": rng.randint(1, 12)} if rng.random() < 0.5 else {}
     body |= {"service_tier": rng.choice(["auto", "flex", "priority"])}
     patience = rng.choice([None, None, 0, 1, rng.randint(1, 12)])
+    if rng.random() < 0.25:
+        body = {key: value for key, value in body.items() if key in ("model", "stream", "service_tier")}
+        return Client(RESPONSES, {**body, "input": f"Q{rng.randint(0, 99)}", "store": rng.random() < 0.3}, patience)
     if rng.random() < 0.5:
         text = "too long" * 40 if rng.random() < 0.1 else f"Q{rng.randint(0, 99)}"
         return Client(CHAT, {**body, "messages": [{"role": "user", "content": text}]}, patience)
@@ -133,12 +143,14 @@ async def test_usage_is_what_was_received(seed: int) -> None:
     server = create_app(app)
     handed_out.clear()
     clients: list[Client] = []
+    keys = {new.secret: new.key for new in (app.keys.create(project=name) for name in ("a", "b", "c"))}
 
     async def insist(request: Client) -> None:
         """Send it, and send it again where it failed: each time it is another request."""
         await asyncio.sleep(rng.random() * 0.05)
+        key = rng.choice(list(keys))
         for _ in range(3):
-            client = Client(request.path, request.body, request.patience)
+            client = Client(request.path, request.body, request.patience, key)
             clients.append(client)
             if (await client.run(server)).is_ended:
                 break
@@ -148,7 +160,9 @@ async def test_usage_is_what_was_received(seed: int) -> None:
     answered = [client for client in clients if client.request_id]
     assert len(answered) > 60
     for client in answered:
-        check(client, rows[client.request_id])
+        row, owner = rows[client.request_id], keys[client.key]
+        assert (row["project_id"], row["key_id"]) == (owner.project_id, owner.id)
+        check(client, row)
     left_early = {name: row for name, row in rows.items() if name not in {client.request_id for client in answered}}
     assert all(row["output_tokens"] <= handed_out[name] for name, row in left_early.items())
     assert app.limits.room.remaining == app.limits.room.capacity
@@ -169,9 +183,11 @@ def check(client: Client, row: dict[str, Any]) -> None:
     else:  # a whole answer that was not sent: what the engine had said of it
         assert row["output_tokens"] <= handed_out[client.request_id]
     if client.is_ended and client.usage is not None:
-        assert row["outcome"] in ("stop", "length", "abort")  # it may leave with its last token
-        assert row["output_tokens"] == client.usage["completion_tokens"]
-        assert row["input_tokens"] == client.usage["prompt_tokens"]
+        failed = ("error",) if client.path == RESPONSES else ()  # whose failed answers tell their usage, too
+        assert row["outcome"] in ("stop", "length", "abort", *failed)  # it may leave with its last token
+        usage = client.usage
+        assert row["output_tokens"] == usage.get("completion_tokens", usage.get("output_tokens"))
+        assert row["input_tokens"] == usage.get("prompt_tokens", usage.get("input_tokens"))
 
 
 async def test_what_is_refused_at_the_door_is_no_usage() -> None:
