@@ -55,10 +55,19 @@ RULES = (
     ),
     Rule(
         "ADDRESS",
+        "street_before_number",
+        re.compile(
+            rf"(?<!\w)(?:\d{{1,6}}[ \t]+)?{_BEFORE}[ \t]+(?:(?:{_W}|d[aeio]|del|della|la)[ \t]+){{1,4}}\d{{1,5}}[A-Za-z]?(?!\w)"
+            rf"{_UNIT}?{_TAIL}"
+        ),
+        0.8,
+    ),
+    Rule(
+        "ADDRESS",
         "street_then_number",
         re.compile(
-            rf"(?<!\w)(?:\d{{1,6}}[ \t]+)?(?:{_BEFORE}[ \t]+(?:(?:{_W}|d[aeio]|del|della|la)[ \t]+){{1,4}}"
-            rf"|(?:{_W}[ \t]+){{0,2}}{_AFTER}[ \t]+)\d{{1,5}}[A-Za-z]?(?!\w){_UNIT}?{_TAIL}"
+            rf"(?<!\w)(?=(?:\d{{1,6}}[ \t]+)?(?:{_W}[ \t]+){{0,2}}[\w'.-]{{4,40}}[ \t]+\d)"
+            rf"(?:\d{{1,6}}[ \t]+)?(?:{_W}[ \t]+){{0,2}}{_AFTER}[ \t]+\d{{1,5}}[A-Za-z]?(?!\w){_UNIT}?{_TAIL}"
         ),
         0.8,
     ),

@@ -33,9 +33,9 @@ _SHAPE = re.compile(  # an area in brackets or not, then groups; or one group
     r"(?<![A-Za-z0-9_])(?<![\d][-.,/:])(?:(?:\+|00)\d{1,3}[-. \n()]{0,3})?(?:\(\d{1,5}\)[-. \n]{0,2})?\d{1,11}"
     r"(?:[-. \n()ー/]{1,2}\d{2,8}){0,5}(?:\s?(?:x|ext\.?|内線)\s?\d{1,5})?(?![A-Za-z0-9_])(?![-./:]\d)"
 )
-_HOME = ("JP", "US", "GB")  # whose national way of writing is known without further words
-_ABROAD = ("DE", "FR", "IT", "ES", "NL", "SE", "CH", "AU", "IN", "CN", "KR", "PL", "BE", "AT", "DK", "NO", "FI")
+_ABROAD = ("GB", "DE", "FR", "IT", "ES", "NL", "SE", "CH", "AU", "IN", "CN", "KR", "PL", "BE", "AT", "DK", "NO", "FI")
 _JAPANESE = re.compile(r"0(?:[5789]0\d{8}|120\d{6}|800\d{7}|[1-9]\d{8})")
+_AMERICAN = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}")
 _MOBILE = re.compile(r"0[5789]0\d{8}")
 _DATE = re.compile(
     r"(?:19|20)\d\d[-./ ]\d{1,2}[-./ ]\d{1,2}(?:\D.*)?|\d{1,2}[-./ ]\d{1,2}[-./ ](?:19|20)\d\d", re.DOTALL
@@ -43,22 +43,12 @@ _DATE = re.compile(
 Valid = Callable[[str, str], bool]  # text, region -> whether such a number can be given out there
 
 
-def _own(text: str, region: str) -> bool:
-    """Without libphonenumber: Japan's and North America's plans, and the length of international ones."""
-    digits = digits_of(text)
-    if region == "ZZ":
-        return 8 <= len(digits) <= 15
-    if region == "JP":
-        return bool(_JAPANESE.fullmatch(digits))
-    return region == "US" and bool(re.fullmatch(r"1?[2-9]\d{2}[2-9]\d{6}", digits))
-
-
 @lru_cache(maxsize=1)
-def _library() -> Valid:
+def _library() -> Valid | None:
     try:
         import phonenumbers
     except ImportError:
-        return _own
+        return None
 
     def is_valid(text: str, region: str) -> bool:
         try:
@@ -70,32 +60,46 @@ def _library() -> Valid:
 
 
 class Phones:
-    """Finds telephone numbers: international, Japanese, American, British; of other countries where words say so."""
+    """Finds telephone numbers: international, Japanese, American; of other countries where words or zeros say so."""
 
     def find(self, text: str) -> Iterator[Entity]:
         for match in _SHAPE.finditer(text):
             found = match[0]
             if 7 <= len(digits_of(found)) <= 20 and not _DATE.fullmatch(found):
-                score = _score(
-                    found, text[max(0, match.start() - 32) : match.start()], text[match.end() : match.end() + AFTER]
+                before, after = (
+                    text[max(0, match.start() - 32) : match.start()],
+                    text[match.end() : match.end() + AFTER],
                 )
+                score = _score(found, is_called=bool(_CONTEXT.search(before) or _CONTEXT.search(after)))
                 if score:
                     yield Entity(match.start(), match.end(), "PHONE", score, "phone")
 
 
-def _score(found: str, before: str, after: str) -> float:
-    is_valid, is_grouped = _library(), not found.isdecimal()
-    is_called = bool(_CONTEXT.search(before) or _CONTEXT.search(after))
-    if found.startswith(("+", "00")):
-        is_right = is_valid("+" + digits_of(found).removeprefix("00"), "ZZ") or (found[0] == "+" and is_called)
-        return (0.95 if found[0] == "+" or is_called else 0.6) if is_right else 0.0
-    if _MOBILE.fullmatch(digits_of(found)):
+def _score(found: str, *, is_called: bool) -> float:
+    """What is called a number is one; the library is asked where nothing else tells, because it takes its time."""
+    digits, is_grouped = digits_of(found), not found.isdecimal()
+    if found[0] == "+":
+        return 0.95 if is_called or _is_international(digits) else 0.0
+    if _MOBILE.fullmatch(digits):
         return 0.95 if is_grouped or is_called else 0.75
-    for region in _HOME:
-        if is_valid(found, region):
-            return 0.9 if is_called else (0.75 if is_grouped and (found[0] in "0(" or found.count("-") >= 2) else 0.4)
-    if not is_called:
-        return 0.45 if is_grouped and found[0] in "0(" and any(is_valid(found, region) for region in _ABROAD) else 0.0
-    if any(is_valid(found, region) for region in _ABROAD):
+    if _JAPANESE.fullmatch(digits) or _AMERICAN.fullmatch(digits):
+        is_usual = is_grouped and (found[0] in "0(" or found.count("-") >= 2)
+        return 0.9 if is_called else (0.75 if is_usual else 0.4)
+    if is_called and is_grouped and len(digits) <= 16:
         return 0.85
-    return 0.6 if is_grouped else 0.3
+    if found.startswith("00") and _is_international(digits[2:]):
+        return 0.85 if is_called else 0.6
+    if is_called or (is_grouped and found[0] in "0("):
+        is_known = _is_of_some_country(found)
+        return (0.85 if is_known else 0.3) if is_called else (0.5 if is_known else 0.0)
+    return 0.0
+
+
+def _is_international(digits: str) -> bool:
+    is_valid = _library()
+    return is_valid("+" + digits, "ZZ") if is_valid else 8 <= len(digits) <= 15
+
+
+def _is_of_some_country(text: str) -> bool:
+    is_valid = _library()
+    return is_valid is not None and any(is_valid(text, region) for region in _ABROAD)
