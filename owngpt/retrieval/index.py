@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,13 +69,13 @@ class ChunkIndex:
         return self._chunks.list(vector_store_id, file_id)
 
 
-def prepare(chunks: Sequence[Chunk], vectors: Vectors | None) -> Prepared:
-    """The work that needs no database, about a millisecond per chunk.
+def prepare(chunks: Sequence[Chunk], vectors: Vectors | None, pause: Callable[[], None] = lambda: None) -> Prepared:
+    """The work that needs no database, about a millisecond per chunk; `pause` is called before each of them.
 
     `vectors` are one per chunk, of unit length; None: they are found by their words.
     """
     assert vectors is None or len(vectors) == len(chunks), f"{len(chunks)} chunks, {len(vectors)} vectors"
-    return Prepared(chunks, list(_segments(chunks, vectors)))
+    return Prepared(chunks, list(_segments(chunks, vectors, pause)))
 
 
 def embedding_text(chunk: Chunk) -> str:
@@ -83,15 +83,19 @@ def embedding_text(chunk: Chunk) -> str:
     return "\n".join([*chunk.headings, chunk.text])
 
 
-def postings_of(chunks: Sequence[Chunk]) -> Postings:
+def postings_of(chunks: Sequence[Chunk], pause: Callable[[], None] = lambda: None) -> Postings:
     """The terms of each chunk, its titles included."""
-    return Postings.of([terms(embedding_text(chunk)) for chunk in chunks])
+    found = []
+    for chunk in chunks:
+        pause()
+        found.append(terms(embedding_text(chunk)))
+    return Postings.of(found)
 
 
-def _segments(chunks: Sequence[Chunk], vectors: Vectors | None) -> Iterator[Segment]:
+def _segments(chunks: Sequence[Chunk], vectors: Vectors | None, pause: Callable[[], None]) -> Iterator[Segment]:
     for base in range(0, len(chunks), SEGMENT_CHUNKS):
         some = chunks[base : base + SEGMENT_CHUNKS]
-        postings = postings_of(some)
+        postings = postings_of(some, pause)
         matrix = np.array(vectors[base : base + SEGMENT_CHUNKS] if vectors is not None else [], "<f2")
         dimensions = matrix.shape[1] if matrix.ndim == 2 else 0
         yield Segment(base, len(some), ANALYSIS, postings.to_bytes(), dimensions, matrix.tobytes())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from owngpt.retrieval.index import embedding_text
@@ -22,13 +22,16 @@ class Piece(NamedTuple):
     ids: list[int]
 
 
-def pieces_of(chunks: Sequence[Chunk], tokenizer: Tokenizer, limit: int) -> list[Piece]:
+def pieces_of(
+    chunks: Sequence[Chunk], tokenizer: Tokenizer, limit: int, pause: Callable[[], None] = lambda: None
+) -> list[Piece]:
     """Each chunk under its titles, in as few equal parts as have at most `limit` tokens. Nothing is cut off."""
     frame = tokenizer.encode("", add_special_tokens=True)
     first, last = frame[: len(frame) // 2], frame[len(frame) // 2 :]
     room = max(1, limit - len(frame))
     pieces = []
     for number, chunk in enumerate(chunks):
+        pause()
         ids = tokenizer.encode(embedding_text(chunk)) or [0]
         size = math.ceil(len(ids) / math.ceil(len(ids) / room))
         pieces += [Piece(number, [*first, *ids[i : i + size], *last]) for i in range(0, len(ids), size)]

@@ -22,6 +22,7 @@ from owngpt.retrieval.document import Document, DocumentError
 from owngpt.retrieval.index import prepare
 from owngpt.retrieval.parse import VERSION
 from owngpt.retrieval.parser import Parser
+from owngpt.service.breath import Breath
 from owngpt.service.embedding_chunks import Vectors, batches, pieces_of, pooled
 from owngpt.store.chunks import ChunkOwner
 from owngpt.store.documents import Documents
@@ -237,9 +238,12 @@ class Ingest:
     def _chunks(self, job: Job, document: Document, embedder: ServedEmbedder | None) -> list[Chunk]:
         tokenizer = (embedder or self._app.models.generative[0]).tokenizer
 
+        pause = Breath()
+
         def count(text: str) -> int:
             if job.is_lost:
                 raise Lost
+            pause()
             return len(tokenizer.encode(text))
 
         sizes = job.file.chunking
@@ -249,7 +253,7 @@ class Ingest:
         """One vector for each chunk, in small batches of similar length, while requests wait for nothing of it."""
         client = embedder.bulk or embedder.embedder
         limit = client.max_input_tokens
-        pieces = await self._in_thread(pieces_of, chunks, embedder.tokenizer, limit)
+        pieces = await self._in_thread(pieces_of, chunks, embedder.tokenizer, limit, Breath())
         vectors: Vectors = [[] for _ in pieces]
         done = 0
         for batch in batches(pieces):
@@ -272,7 +276,7 @@ class Ingest:
     def _commit(self, job: Job, chunks: Sequence[Chunk], vectors: Vectors | None, embedder: str) -> None:
         """Chunks, vectors and the row that says so, all at once. Raises `Lost`."""
         size = sum(len(item.text.encode()) for item in chunks) + sum(4 * len(vector) for vector in vectors or [])
-        prepared = prepare(chunks, vectors)
+        prepared = prepare(chunks, vectors, Breath())
         with self._app.database.write() as transaction:
             file = self._queue.complete(transaction, job.file, size, len(chunks))
             if file is None:
