@@ -57,8 +57,8 @@ RULES = (
         "ADDRESS",
         "street_before_number",
         re.compile(
-            rf"(?<!\w)(?:\d{{1,6}}[ \t]+)?{_BEFORE}[ \t]+(?:(?:{_W}|d[aeio]|del|della|la)[ \t]+){{1,4}}\d{{1,5}}[A-Za-z]?(?!\w)"
-            rf"{_UNIT}?{_TAIL}"
+            rf"(?<!\w)(?:\d{{1,6}}[ \t]+)?{_BEFORE}[ \t]+(?:(?:{_W}|d[aeio]|del|della|la)[ \t]+){{1,4}}"
+            rf"\d{{1,5}}[A-Za-z]?(?!\w){_UNIT}?{_TAIL}"
         ),
         0.8,
     ),

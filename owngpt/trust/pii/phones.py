@@ -66,11 +66,10 @@ class Phones:
         for match in _SHAPE.finditer(text):
             found = match[0]
             if 7 <= len(digits_of(found)) <= 20 and not _DATE.fullmatch(found):
-                before, after = (
-                    text[max(0, match.start() - 32) : match.start()],
-                    text[match.end() : match.end() + AFTER],
+                nearby = (
+                    text[max(0, match.start() - 32) : match.start()] + "\n" + text[match.end() : match.end() + AFTER]
                 )
-                score = _score(found, is_called=bool(_CONTEXT.search(before) or _CONTEXT.search(after)))
+                score = _score(found, is_called=bool(_CONTEXT.search(nearby)))
                 if score:
                     yield Entity(match.start(), match.end(), "PHONE", score, "phone")
 
@@ -85,14 +84,11 @@ def _score(found: str, *, is_called: bool) -> float:
     if _JAPANESE.fullmatch(digits) or _AMERICAN.fullmatch(digits):
         is_usual = is_grouped and (found[0] in "0(" or found.count("-") >= 2)
         return 0.9 if is_called else (0.75 if is_usual else 0.4)
-    if is_called and is_grouped and len(digits) <= 16:
-        return 0.85
+    if is_called and len(digits) <= 16:
+        return 0.85 if is_grouped else (0.6 if 8 <= len(digits) <= 13 else 0.3)
     if found.startswith("00") and _is_international(digits[2:]):
         return 0.85 if is_called else 0.6
-    if is_called or (is_grouped and found[0] in "0("):
-        is_known = _is_of_some_country(found)
-        return (0.85 if is_known else 0.3) if is_called else (0.5 if is_known else 0.0)
-    return 0.0
+    return 0.5 if is_grouped and found[0] in "0(" and _is_of_some_country(found) else 0.0
 
 
 def _is_international(digits: str) -> bool:
