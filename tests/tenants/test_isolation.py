@@ -19,6 +19,7 @@ from owngpt.server.asgi import create_app
 from tests.fakes.engine import engine_of, make_app
 from tests.tenants.kinds import KINDS, Call, Kind, unknown_id
 
+BY_NAME = {kind.name: kind for kind in KINDS}
 PROJECTS = ("red", "green", "blue")
 
 
@@ -40,6 +41,7 @@ class Thing:
     id: str
     project: str
     readers: frozenset[str] | None
+    parts: list[Thing] = field(default_factory=list)  # with which it goes
     document: dict[str, Any] = field(default_factory=dict)
 
     def is_known_to(self, tenant: Tenant) -> bool:
@@ -83,7 +85,7 @@ class Tenants(RuleBasedStateMachine):
     def begin(self, tenant: int) -> None:
         """One thing of each kind."""
         for kind in KINDS:
-            self.make_one(self.tenants[tenant], kind, None)
+            self.make_one(self.tenants[tenant], kind)
 
     @rule(data=st.data(), kind=st.sampled_from(KINDS))
     def make(self, data: st.DataObject, kind: Kind) -> None:
@@ -91,14 +93,19 @@ class Tenants(RuleBasedStateMachine):
         named = [*sorted(tenant.principals), f"group:{self.group}"]
         self.make_one(tenant, kind, data.draw(st.none() | st.sampled_from(named)) if kind.has_readers else None)
 
-    def make_one(self, tenant: Tenant, kind: Kind, readers: str | None) -> None:
-        response = self.send(kind.make(readers), tenant.key)
+    def make_one(self, tenant: Tenant, kind: Kind, readers: str | None = None) -> Thing:
+        parts = [self.make_one(tenant, BY_NAME[part]) for part in kind.parts]
+        call = kind.make(readers) if kind.has_readers else kind.make(*(part.id for part in parts))
+        response = self.send(call, tenant.key)
         assert response.status_code == 200, response.text
-        thing = Thing(kind, response.json()["id"], tenant.project, readers and frozenset({readers}))
+        place = "/files/".join(part.id for part in parts) if kind.is_inside else response.json()["id"]
+        inside = parts if kind.is_inside else []
+        thing = Thing(kind, place, tenant.project, readers and frozenset({readers}), inside)
         self.things.append(thing)
         if kind.is_readable:
             thing.document = self.look(thing)
         self.note_namespace(tenant)
+        return thing
 
     @rule(data=st.data(), kind=st.sampled_from(KINDS))
     def meddle(self, data: st.DataObject, kind: Kind) -> None:
@@ -138,7 +145,7 @@ class Tenants(RuleBasedStateMachine):
         if tenant is not None:
             response = self.send(Call("DELETE", f"{thing.kind.path}/{thing.id}"), tenant.key)
             assert response.status_code == 200, response.text
-            self.things.remove(thing)
+            self.things = [other for other in self.things if thing is not other and thing not in other.parts]
 
     @rule(data=st.data())
     def join_or_leave(self, data: st.DataObject) -> None:
@@ -190,7 +197,7 @@ class Tenants(RuleBasedStateMachine):
 
 TestTenants = Tenants.TestCase
 TestTenants.settings = settings(
-    max_examples=12,
+    max_examples=10,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
