@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -18,14 +18,16 @@ from owngpt.store.migrations import Dialect, migrate, migration_files, schema_ve
 
 try:
     import psycopg
-    from psycopg import Connection, IsolationLevel
+    from psycopg import Connection
     from psycopg.adapt import Loader
     from psycopg.conninfo import conninfo_to_dict
+    from psycopg.pq import TransactionStatus
     from psycopg.rows import dict_row
 except ImportError as error:
     raise ConfigError("PostgreSQL needs a library: pip install 'owngpt[postgresql]'") from error
 
 _WRITE_LOCK = 0x6F776E677074  # "owngpt": the advisory lock of whoever writes
+_BEGIN_ALONE = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})"  # one round trip
 _WRITER = "-c synchronous_commit=on -c lock_timeout={lock_ms}"
 _READER = "-c default_transaction_read_only=on"
 _Connection = Connection[dict[str, Any]]
@@ -62,8 +64,7 @@ class PostgreSQL:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        with self._writers.begin() as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITE_LOCK,))
+        with self._writers.transaction(_BEGIN_ALONE) as connection:
             yield _Statements(connection)
 
     def close(self) -> None:
@@ -95,7 +96,7 @@ class ReadOnlyPostgreSQL:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Reading statements only; others raise `psycopg.errors.ReadOnlySqlTransaction`."""
-        with self._pool.begin() as connection, connection.transaction():
+        with self._pool.transaction("BEGIN") as connection:
             yield _Statements(connection)
 
     def close(self) -> None:
@@ -140,14 +141,34 @@ class _Pool:
             return _execute(connection, sql, parameters)
 
     @contextmanager
-    def begin(self) -> Iterator[_Connection]:
-        """A connection that was alive a moment ago, for a transaction, which cannot be tried again."""
-        with self._lent() as connection:
-            if _is_alive(connection):
+    def transaction(self, begin: str) -> Iterator[_Connection]:
+        """Begin, and commit when the block ends well. Only the beginning can be tried again, and is."""
+        with self._free:
+            connection = self._begun(begin)
+            try:
                 yield connection
-                return
-        with self._lent() as connection:
-            yield connection
+                _commit(connection)
+            except BaseException:
+                _roll_back(connection)
+                raise
+            finally:
+                self._take_back(connection)
+
+    def _begun(self, begin: str) -> _Connection:
+        """A connection in whose transaction nothing has been done; a new one where the others have died."""
+        while True:
+            is_new = not self._idle
+            connection = self._connect() if is_new else self._idle.pop()
+            try:
+                connection.execute(begin.encode())
+            except psycopg.Error:
+                is_dead = connection.broken
+                _roll_back(connection)
+                self._take_back(connection)
+                if is_new or not is_dead:
+                    raise
+            else:
+                return connection
 
     def close(self) -> None:
         for _ in range(self._size):
@@ -165,10 +186,13 @@ class _Pool:
             try:
                 yield connection
             finally:
-                if connection.broken:
-                    connection.close()
-                else:
-                    self._idle.append(connection)
+                self._take_back(connection)
+
+    def _take_back(self, connection: _Connection) -> None:
+        if connection.broken:
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     def _connect(self) -> _Connection:
         try:
@@ -182,7 +206,6 @@ class _Pool:
             )
         except psycopg.OperationalError as error:
             raise ServiceUnavailable("the database cannot be reached; try again in a moment") from error
-        connection.isolation_level = IsolationLevel.READ_COMMITTED
         connection.adapters.register_loader("numeric", _NumberLoader)
         return connection
 
@@ -195,12 +218,18 @@ class _NumberLoader(Loader):
         return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
-def _is_alive(connection: _Connection) -> bool:
-    try:
-        connection.execute("")
-    except psycopg.OperationalError:
-        return False
-    return True
+def _commit(connection: _Connection) -> None:
+    """Raises `InFailedSqlTransaction` after a statement that failed: there, COMMIT would silently undo."""
+    if connection.info.transaction_status == TransactionStatus.INERROR:
+        raise psycopg.errors.InFailedSqlTransaction("a statement of this transaction has failed; nothing is kept")
+    connection.execute("COMMIT")
+
+
+def _roll_back(connection: _Connection) -> None:
+    """What cannot be undone over a dead connection, the server undoes by itself."""
+    if not connection.broken:
+        with suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
 
 
 def _execute(connection: _Connection, sql: str, parameters: Sequence[Value]) -> list[Row]:

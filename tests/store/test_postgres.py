@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,22 @@ def test_a_writer_that_waits_too_long_says_so(db: PostgreSQL, url: str) -> None:
         raise AssertionError("two writers at once")
     add(other, "a")
     other.close()
+
+
+def test_a_statement_that_failed_undoes_its_transaction_loudly(db: PostgreSQL) -> None:
+    """Whoever swallows the error of a last statement must not believe that the rest was kept."""
+    import psycopg
+
+    def swallow() -> None:
+        with db.write() as transaction:
+            transaction.execute(INSERT, ("a", "a"))
+            with contextlib.suppress(psycopg.IntegrityError):
+                transaction.execute(INSERT, ("a", "a"))
+
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction, match="nothing is kept"):
+        swallow()
+    assert count(db) == 0
+    add(db, "b")
 
 
 def test_dead_connections_are_made_anew(db: PostgreSQL, postgresql_server: Server) -> None:
