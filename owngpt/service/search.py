@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import anyio
 import numpy as np
@@ -21,6 +22,7 @@ from owngpt.retrieval.search import Query, Scope
 from owngpt.service.app import App, Caller
 from owngpt.service.embeddings import tokenize
 from owngpt.service.models import ServedEmbedder
+from owngpt.service.workers import INLINE_COST
 from owngpt.types import Passage
 
 Vector = NDArray[np.float32]
@@ -95,30 +97,39 @@ async def prepare(
     """The queries with their vectors, where there is an embedder and it is to count."""
     if embedder is None or (weights is not None and weights.embedding == 0):
         return [Query(query) for query in queries]
-    vectors = await embed_queries(embedder, queries)
-    return [_query(embedder, query, vector, weights) for query, vector in zip(queries, vectors, strict=True)]
+    if sum(map(len, queries)) < INLINE_COST:
+        readings = [_read(embedder, query) for query in queries]
+    else:
+        readings = await anyio.to_thread.run_sync(lambda: [_read(embedder, query) for query in queries])
+    pieces = [piece for reading in readings for piece in reading.pieces]
+    vectors = iter(np.array(await embedder.embedder.embed(pieces), np.float32))
+    means = [_mean([next(vectors) for _ in reading.pieces]) for reading in readings]
+    return [_query(embedder, *found, weights) for found in zip(queries, readings, means, strict=True)]
 
 
-def _query(model: ServedEmbedder, text: str, vector: Vector, weights: Weights | None) -> Query:
+class _Reading(NamedTuple):
+    """A query as the embedder gets it: in as many pieces as it needs."""
+
+    pieces: list[list[int]]
+    fluency: float
+
+
+def _read(model: ServedEmbedder, query: str) -> _Reading:
+    room = model.embedder.max_input_tokens - len(tokenize(model.tokenizer, [""])[0])
+    ids = model.tokenizer.encode(query)
+    pieces = [ids[i : i + room] for i in range(0, max(1, len(ids)), room)]
+    return _Reading(tokenize(model.tokenizer, pieces), fluency(model.tokenizer, query))
+
+
+def _query(model: ServedEmbedder, text: str, reading: _Reading, vector: Vector, weights: Weights | None) -> Query:
     if weights is None:
-        weight = EMBEDDING_WEIGHT * fluency(model.tokenizer, text)
+        weight = EMBEDDING_WEIGHT * reading.fluency
     else:
         weight = weights.embedding / (weights.embedding + weights.text)
     return Query(text, vector, model.name, weight)
 
 
-async def embed_queries(model: ServedEmbedder, queries: Sequence[str]) -> list[Vector]:
-    """A vector of unit length for each; a query that is longer than the model takes is embedded in pieces."""
-    limit = model.embedder.max_input_tokens
-    frame = tokenize(model.tokenizer, [""])[0]
-    room = limit - len(frame)
-    ids = [model.tokenizer.encode(query) for query in queries]
-    pieces = [[tokens[i : i + room] for i in range(0, max(1, len(tokens)), room)] for tokens in ids]
-    framed = tokenize(model.tokenizer, [piece for of_query in pieces for piece in of_query])
-    vectors = iter(np.array(await model.embedder.embed(framed), np.float32))
-    return [_mean([next(vectors) for _ in of_query]) for of_query in pieces]
-
-
 def _mean(vectors: Sequence[Vector]) -> Vector:
+    """Of a query that is longer than the model takes: the direction of its pieces together."""
     total: Vector = np.add.reduce(vectors, dtype=np.float32)
     return np.asarray(total / (np.linalg.norm(total) or 1.0), np.float32)
