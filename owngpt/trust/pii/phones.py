@@ -66,29 +66,35 @@ class Phones:
         for match in _SHAPE.finditer(text):
             found = match[0]
             if 7 <= len(digits_of(found)) <= 20 and not _DATE.fullmatch(found):
-                nearby = (
-                    text[max(0, match.start() - 32) : match.start()] + "\n" + text[match.end() : match.end() + AFTER]
-                )
-                score = _score(found, is_called=bool(_CONTEXT.search(nearby)))
+                score = _score(found) or _called(found, _nearby(text, *match.span()))
                 if score:
                     yield Entity(match.start(), match.end(), "PHONE", score, "phone")
 
 
-def _score(found: str, *, is_called: bool) -> float:
-    """What is called a number is one; the library is asked where nothing else tells, because it takes its time."""
+def _score(found: str) -> float:
+    """What is sure without looking around; 0 where that has to be done."""
     digits, is_grouped = digits_of(found), not found.isdecimal()
     if found[0] == "+":
-        return 0.95 if is_called or _is_international(digits) else 0.0
+        return 0.95 if _is_international(digits) else 0.0
     if _MOBILE.fullmatch(digits):
-        return 0.95 if is_grouped or is_called else 0.75
-    if _JAPANESE.fullmatch(digits) or _AMERICAN.fullmatch(digits):
-        is_usual = is_grouped and (found[0] in "0(" or found.count("-") >= 2)
-        return 0.9 if is_called else (0.75 if is_usual else 0.4)
+        return 0.95 if is_grouped else 0.75
+    is_usual = is_grouped and (found[0] in "0(" or found.count("-") >= 2)
+    return 0.8 if is_usual and (_JAPANESE.fullmatch(digits) or _AMERICAN.fullmatch(digits)) else 0.0
+
+
+def _called(found: str, nearby: str) -> float:
+    """What is called a number is one; the library is asked last, because it takes its time."""
+    digits, is_grouped = digits_of(found), not found.isdecimal()
+    is_called = _CONTEXT.search(nearby) is not None
     if is_called and len(digits) <= 16:
-        return 0.85 if is_grouped else (0.6 if 8 <= len(digits) <= 13 else 0.3)
+        return 0.85 if is_grouped or _JAPANESE.fullmatch(digits) else (0.6 if 8 <= len(digits) <= 13 else 0.3)
     if found.startswith("00") and _is_international(digits[2:]):
-        return 0.85 if is_called else 0.6
+        return 0.6
     return 0.5 if is_grouped and found[0] in "0(" and _is_of_some_country(found) else 0.0
+
+
+def _nearby(text: str, start: int, end: int) -> str:
+    return text[max(0, start - 32) : start] + "\n" + text[end : end + AFTER]
 
 
 def _is_international(digits: str) -> bool:
