@@ -99,6 +99,20 @@ def test_nobody_enters_without_a_key(server: Running) -> None:
     assert json.loads(caught.value.response.body or b"")["error"]["code"] == "invalid_api_key"
 
 
+def test_rights_are_looked_at_with_each_message() -> None:
+    app = make_app("Hello!")
+    secret, key = app.keys.create(scopes=("api.responses.write",))
+    with running(app) as server, connected(server, secret) as socket:
+        assert ask(socket, input="Hi")[-1]["type"] == "response.completed"
+        with app.database.write() as transaction:
+            transaction.execute("UPDATE keys SET scopes = 'api.read' WHERE id = ?", (key.id,))
+        (error,) = ask(socket, input="Hi")
+        assert (error["status"], error["error"]["code"]) == (403, "missing_scope")
+        app.keys.revoke(key.id)
+        (error,) = ask(socket, input="Hi")
+        assert (error["status"], error["error"]["code"]) == (401, "invalid_api_key")
+
+
 def test_messages_are_answered_one_after_the_other(server: Running) -> None:
     with connected(server) as socket:
         for number in range(8):

@@ -26,6 +26,7 @@ from owngpt.server.schemas.answer import encode
 from owngpt.server.schemas.base import parse
 from owngpt.server.schemas.responses.request import ResponseRequest
 from owngpt.server.schemas.responses.turn import to_turn
+from owngpt.server.scopes import check_scope
 from owngpt.service.app import App, Caller
 from owngpt.service.callers import recall
 from owngpt.service.failures import as_request_error
@@ -35,6 +36,7 @@ from owngpt.service.responses.history import prepare
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.open_items import Event
 
+SCOPE = "api.responses.write"
 MAX_SECONDS = 3600.0  # of a connection
 MAX_WAITING = 4  # messages that have come and are not answered yet; more are not read
 MAX_REMEMBERED = 4  # responses
@@ -144,7 +146,9 @@ class _Connection:
         """Who is on the line, with the rights that the key has now."""
         caller = self.websocket.scope["state"]["caller"]
         assert isinstance(caller, Caller)
-        return await to_thread.run_sync(recall, self.app.keys, caller.key_id)
+        found = await to_thread.run_sync(recall, self.app.keys, caller.key_id)
+        check_scope(found, SCOPE)
+        return found
 
     def _remember(self, response_id: str, items: Sequence[Item]) -> None:
         self.remembered[response_id] = items
