@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from owngpt.errors import PrivacyError
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 _FILLER = "\ue000"  # private use: no pattern reads it
 _LONG, _LONG_NAME, _LONG_KANJI = 6, 5, 3  # characters from which a value is looked for everywhere
 MAX_ECHOES = 500  # values that are looked for everywhere
+_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -87,16 +88,24 @@ def echoes(text: str, secrets: Sequence[Secret], *, every: bool = False) -> list
             continue
         forms = {secret.value, json.dumps(secret.value)[1:-1], json.dumps(secret.value, ensure_ascii=False)[1:-1]}
         for form in forms if every else (secret.value,):
-            found += [Entity(*m.span(), secret.kind, 1.0, "echo") for m in _standing_alone(form, text)]
+            found += [Entity(*span, secret.kind, 1.0, "echo") for span in _standing_alone(form, text)]
     return found
 
 
-def _standing_alone(value: str, text: str) -> Iterable[re.Match[str]]:
-    if value not in text:
-        return ()
-    before = r"(?:(?<![A-Za-z0-9])|(?<=\\u[0-9A-Fa-f]{4}))" if value[0].isascii() else ""
-    after = r"(?![A-Za-z0-9])" if value[-1].isascii() else ""
-    return re.finditer(before + re.escape(value) + after, text)
+def _standing_alone(value: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where the value stands, and is no part of a longer word or number."""
+    start = text.find(value)
+    while start != -1:
+        end = start + len(value)
+        is_inside = _is_word(text[end : end + 1]) and _is_word(value[-1])
+        is_inside = is_inside or (_is_word(text[start - 1 : start]) and _is_word(value[0]))
+        if not is_inside or _ESCAPE.fullmatch(text, max(0, start - 6), start):
+            yield start, end
+        start = text.find(value, end)
+
+
+def _is_word(character: str) -> bool:
+    return character.isascii() and character.isalnum()
 
 
 def _is_telling(secret: Secret) -> bool:
