@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from docx import Document as WordDocument
 
 from owngpt.errors import NotFound
 from owngpt.retrieval.document import Document, DocumentError, UnsupportedFile
@@ -109,6 +111,31 @@ def test_a_sheet_that_claims_to_be_huge_is_read_or_refused_in_time(parser: Parse
     start = time.monotonic()
     assert parser.parse("far.xlsx", far_cell()).text.endswith("far")
     assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_broken_files_are_read_or_refused(parser: Parser, seed: int) -> None:
+    """Bytes at random places are others, or the end is missing; whatever that does, the file's name is told."""
+    chance = random.Random(seed)
+    for name, whole in {"a.pdf": pdf(["# Some", "text"], ["more"]), "b.xlsx": far_cell(), "c.docx": word()}.items():
+        for _ in range(12):
+            data = bytearray(whole[: chance.randrange(len(whole) // 2, len(whole) + 1)])
+            for _ in range(chance.randrange(20)):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            try:
+                parser.parse(name, bytes(data))
+            except DocumentError as error:
+                told = error.message
+                assert told.startswith(name)
+
+
+def word() -> bytes:
+    document = WordDocument()
+    document.add_heading("Title")
+    document.add_paragraph("Text.")
+    data = BytesIO()
+    document.save(data)
+    return data.getvalue()
 
 
 def test_a_wrong_extension_changes_nothing(parser: Parser) -> None:

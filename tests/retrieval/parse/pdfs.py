@@ -14,15 +14,26 @@ from reportlab.pdfgen import canvas
 JAPANESE = "HeiseiMin-W3"
 
 
-def pdf(*pages: Sequence[str], font: str = "Helvetica", size: float = 11, password: str | None = None) -> bytes:
-    """A page for each list of lines. A line that begins with `# ` is set larger; `None` draws a picture alone."""
+def pdf(
+    *pages: Sequence[str],
+    font: str = "Helvetica",
+    size: float = 11,
+    password: str | None = None,
+    rotation: int = 0,
+    crop: tuple[int, ...] | None = None,
+    top: float = 780,
+) -> bytes:
+    """A page for each list of lines. A line that begins with `# ` is set larger; no lines are a picture alone."""
     if font == JAPANESE:
         pdfmetrics.registerFont(UnicodeCIDFont(JAPANESE))
     data = BytesIO()
     encryption = None if password is None else StandardEncryption(password)
     sheet = canvas.Canvas(data, pagesize=A4, encrypt=encryption)
     for lines in pages:
-        y = 780.0
+        y = top
+        sheet.setPageRotation(rotation)
+        if crop is not None:
+            sheet.setCropBox(crop)
         for line in lines:
             scale = 1.6 if line.startswith("# ") else 1.0
             sheet.setFont(font, size * scale)

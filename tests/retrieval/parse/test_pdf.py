@@ -97,6 +97,20 @@ def test_a_page_is_drawn_with_its_quote_marked() -> None:
     assert 40 < np.ptp(changed[:, 1]) < 80
 
 
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("crop", [None, (50, 50, 500, 800)])
+def test_a_quote_is_marked_where_it_is_shown(rotation: int, crop: tuple[int, ...] | None) -> None:
+    """Also on a page that is turned, or of which only a part is shown."""
+    data = pdf(*[["# A quote stands here"]], rotation=rotation, crop=crop, top=400)
+    text = parse("a.pdf", data).text
+    plain = unpacked(page_image(data, 1))
+    marked = unpacked(page_image(data, 1, Highlight(text, 0, len(text))))
+    changed, ink = (plain != marked).any(axis=2), plain.sum(axis=2) < 300
+    rows, columns = np.where(changed)
+    around = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+    assert 0.95 < ink[around].sum() / ink.sum() <= 1
+
+
 def test_there_is_no_page_zero_and_none_behind_the_last() -> None:
     for page in (0, 2):
         with pytest.raises(NotFound, match=f"page {page} does not exist; the document has 1"):
