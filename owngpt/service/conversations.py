@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from owngpt.errors import InvalidRequest, NotFound
 from owngpt.service.app import App, Caller
+from owngpt.service.responses.input_files import read_files
 from owngpt.service.responses.items import Item, new_id
 from owngpt.service.responses.private import keep_placeholders, restored
 from owngpt.service.responses.reading import shown
@@ -93,8 +94,8 @@ def delete_item(app: App, caller: Caller, conversation_id: str, item_id: str) ->
 
 
 def _looked_up(app: App, caller: Caller, items: Sequence[Item]) -> list[Item]:
-    """References replaced by what they refer to."""
-    return [_item(app, caller, item) for item in items]
+    """References replaced by what they refer to, files by their texts."""
+    return read_files(app, caller, [_item(app, caller, item) for item in items], None)
 
 
 def _item(app: App, caller: Caller, item: Item) -> Item:

@@ -105,6 +105,10 @@ class Ingest:
         for pool in (self._threads, self._drawing):
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def read(self, filename: str, data: bytes) -> Document:
+        """The text of a file that is in no vector store. Blocks, and raises as `Parser.parse` does."""
+        return self._parser.parse(filename, data)
+
     async def draw(self, file: File, page: int, highlight: tuple[str, int, int] | None) -> bytes:
         """PNG of a page of a PDF, two at a time; see `Parser.page_image`."""
         loop = asyncio.get_running_loop()

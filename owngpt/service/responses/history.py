@@ -11,6 +11,7 @@ from anyio import to_thread
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
+from owngpt.service.responses.input_files import read_files
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.rendering import check_calls
@@ -55,6 +56,7 @@ def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:
     inputs = [_resolve(app, caller, item, earlier) for item in turn.input]
     if any(item["type"] == "item_reference" for item in turn.input):
         inputs = mask_again(turn.guard, inputs)
+    inputs = read_files(app, caller, inputs, turn.guard)
     known = {item["id"] for item in inputs}
     items = [*(item for item in earlier if item["id"] not in known), *inputs]
     check_calls(items)

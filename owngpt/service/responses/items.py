@@ -60,4 +60,9 @@ def text_of(parts: str | Sequence[Mapping[str, Any]]) -> str:
     """The text of a content or an output: its parts, one after the other."""
     if isinstance(parts, str):
         return parts
-    return "".join(part.get("text") or part.get("refusal") or "" for part in parts)
+    return "".join(map(_part_text, parts))
+
+
+def _part_text(part: Mapping[str, Any]) -> str:
+    text: str = part.get("text") or part.get("refusal") or ""
+    return f"\n\n{part['filename']}:\n\n{text}\n\n" if part["type"] == "input_file" else text

@@ -93,12 +93,29 @@ def _part_json(part: Part, is_said: bool, where: str) -> dict[str, Any]:
                 return {"type": "input_text", "text": text}
             kept = {"annotations": part.annotations or [], "logprobs": part.logprobs or []}
             return {"type": "output_text", "text": text, **kept}
+        case "input_file" if not is_said:
+            return _file_json(part, where)
         case _:
             raise InvalidRequest(
                 f"Invalid value for '{where}.type': {part.type!r}. The models of this server read text only.",
                 param=f"{where}.type",
                 code="unsupported_value",
             )
+
+
+def _file_json(part: Part, where: str) -> dict[str, Any]:
+    """A file by its id, by its bytes, or as it has been read here before."""
+    if part.file_url is not None:
+        raise InvalidRequest(
+            f"'{where}.file_url' cannot be honoured: this server fetches nothing. Send 'file_data' or upload it.",
+            param=f"{where}.file_url",
+            code="unsupported_parameter",
+        )
+    if part.file_id is None and part.file_data is None and part.text is None:
+        raise missing(f"{where}.file_id")
+    fields = {"filename": part.filename, "file_id": part.file_id, "file_data": part.file_data, "text": part.text}
+    known = {name: value for name, value in fields.items() if value is not None}
+    return {"type": "input_file", **({"filename": "document"} if "text" in known else {}), **known}
 
 
 def _given(text: str | None, where: str) -> str:

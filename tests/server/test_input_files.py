@@ -1,0 +1,69 @@
+"""`input_file` in Responses: by id, by its bytes, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import httpx
+import pytest
+
+from owngpt.service.app import App
+from tests.fakes.engine import client_of, engine_of, make_app
+
+pytestmark = pytest.mark.anyio
+TEXT = "The tower is 330 m tall."
+DATA = base64.b64encode(TEXT.encode()).decode()
+
+
+async def ask(client: httpx.AsyncClient, **part: Any) -> httpx.Response:
+    content = [{"type": "input_text", "text": "How tall?"}, {"type": "input_file", **part}]
+    return await client.post("/v1/responses", json={"input": [{"role": "user", "content": content}]})
+
+
+def prompt(app: App) -> str:
+    engine = engine_of(app)
+    return engine.tokenizer.decode(engine.submissions[-1].prompt, skip_special=False)
+
+
+@pytest.mark.parametrize("data", [DATA, f"data:text/plain;base64,{DATA}"])
+async def test_the_model_reads_what_came_along(data: str) -> None:
+    app = make_app("330 m.")
+    async with client_of(app) as client:
+        response = await ask(client, filename="tower.txt", file_data=data)
+        assert response.status_code == 200, response.text
+        assert f"How tall?\n\ntower.txt:\n\n{TEXT}" in prompt(app)
+        items = (await client.get(f"/v1/responses/{response.json()['id']}/input_items")).json()["data"]
+        assert items[0]["content"][1] == {"type": "input_file", "filename": "tower.txt", "text": TEXT}
+        again = {"input": [*items[::-1], {"role": "user", "content": "And wide?"}]}
+        assert (await client.post("/v1/responses", json=again)).status_code == 200
+        assert TEXT in prompt(app)
+    app.close()
+
+
+async def test_the_model_reads_an_uploaded_file() -> None:
+    app = make_app("330 m.")
+    async with client_of(app) as client:
+        upload = {"file": ("tower.md", f"# Tower\n\n{TEXT}".encode())}
+        file = (await client.post("/v1/files", files=upload, data={"purpose": "user_data"})).json()
+        assert (await ask(client, file_id=file["id"])).status_code == 200
+        assert TEXT in prompt(app)
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "message"),
+    [
+        ({"file_id": "file-none"}, 404, "No such File object"),
+        ({"file_url": "https://example.com/a.pdf"}, 400, "fetches nothing"),
+        ({"file_data": "?"}, 400, "base64"),
+        ({"file_data": base64.b64encode(b"\x00\x01\x02").decode(), "filename": "a.bin"}, 400, "a.bin"),
+        ({}, 400, "file_id"),
+    ],
+)
+async def test_says_what_is_wrong(part: dict[str, Any], status: int, message: str) -> None:
+    app = make_app("Hello!")
+    async with client_of(app) as client:
+        response = await ask(client, **part)
+        assert (response.status_code, message in response.json()["error"]["message"]) == (status, True), response.text
+    app.close()
