@@ -15,7 +15,7 @@ from owngpt.retrieval.chunk import MAX_TOKENS
 from owngpt.retrieval.document import Document
 from owngpt.service.app import App, Caller
 from owngpt.service.files import parse_readers, refuse_without_storage
-from owngpt.store.chunks import Attributes, narrowed
+from owngpt.store.chunks import NOBODY, Attributes, narrowed
 from owngpt.store.file_batches import FileBatch
 from owngpt.store.files import File
 from owngpt.store.vector_store_files import Chunking, NewVectorStoreFile, VectorStoreFile
@@ -199,8 +199,15 @@ def check_attributes(given: Mapping[str, Any], param: str) -> Attributes:
 
 
 def readers_of(attributes: Attributes, of_file: frozenset[str]) -> frozenset[str]:
-    """Who may read a file in a store: whom its attribute `readers` names, if the file itself lets them."""
-    return narrowed(parse_readers(str(attributes.get("readers", ""))), of_file)
+    """Who may read a file in a store: whom its attribute `readers` names, if the file itself lets them.
+
+    Raises `InvalidRequest` if nobody is left.
+    """
+    readers = narrowed(parse_readers(str(attributes.get("readers", ""))), of_file)
+    if NOBODY in readers:
+        own = ", ".join(sorted(of_file))
+        raise _bad("attributes.readers", f"it names nobody who may read the file itself, which is for {own}")
+    return readers
 
 
 def auto_chunking(app: App) -> Chunking:

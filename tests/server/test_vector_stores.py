@@ -263,6 +263,16 @@ async def test_what_others_may_read_is_not_there(client: AsyncOpenAI, app: App) 
             await stranger.vector_stores.files.create(file_id=file, vector_store_id=store.id)
 
 
+async def test_readers_that_leave_nobody_are_refused(client: AsyncOpenAI, app: App) -> None:
+    store = await client.vector_stores.create()
+    async with client_of(app) as http:
+        form = {"purpose": "assistants", "readers": f"key:{app.keys.list()[0].id}"}
+        file = (await http.post("/v1/files", files={"file": ("a.txt", b"a")}, data=form)).json()["id"]
+    attributes: Any = {"readers": "user:somebody"}
+    with pytest.raises(openai.BadRequestError, match="it names nobody who may read the file itself"):
+        await client.vector_stores.files.create(file_id=file, vector_store_id=store.id, attributes=attributes)
+
+
 async def test_readers_stay_unless_they_are_named(client: AsyncOpenAI, app: App) -> None:
     store = await client.vector_stores.create()
     own = f"key:{app.keys.list()[0].id}"

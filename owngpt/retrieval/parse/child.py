@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from owngpt.errors import RequestError
@@ -71,7 +72,8 @@ def restrict() -> None:
     ):
         hard = resource.getrlimit(limit)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (most, most))
+        with suppress(ValueError, OSError):  # not every system knows every limit
+            resource.setrlimit(limit, (most, most))
 
 
 def _answer(request: Mapping[str, Any], data: bytes, answers: BinaryIO) -> tuple[bytes, bytes]:

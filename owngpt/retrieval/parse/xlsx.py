@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
 from io import BytesIO
@@ -10,6 +12,7 @@ from typing import Any
 from owngpt.retrieval.document import Document, DocumentBuilder, DocumentError
 from owngpt.retrieval.parse.archive import check_archive, readable
 
+_EMPTY_FORMULA = re.compile(rb"</f>\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
 MAX_CELLS = 5_000_000  # of one sheet, empty ones included
 
 
@@ -30,7 +33,16 @@ def parse_xlsx(data: bytes, progress: Callable[[int, int], None]) -> Document:
                 builder.table(rows)
             progress(number, len(book.worksheets))
         book.close()
+        if number := _without_value(data):
+            builder.notes.append(f"{number} formulas have no stored result; open the file, save it and send it again")
     return builder.build()
+
+
+def _without_value(data: bytes) -> int:
+    """Formulas that no program has computed yet: what they would say is not in the file."""
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        sheets = [part for part in archive.infolist() if part.filename.startswith("xl/worksheets/")]
+        return sum(len(_EMPTY_FORMULA.findall(archive.read(part))) for part in sheets)
 
 
 def _rows(title: str, rows: Iterable[tuple[Any, ...]]) -> list[list[str]]:

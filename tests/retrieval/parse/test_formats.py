@@ -160,6 +160,15 @@ def test_xlsx_has_a_page_for_each_sheet() -> None:
     assert document.page_at(document.text.index("far")) == 3
 
 
+def test_xlsx_says_what_was_never_computed() -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append([1, 2, "=A1+B1"])
+    document = parse("a.xlsx", saved(book))
+    assert document.text == "Sheet\n\n1 | 2"
+    assert document.notes == ("1 formulas have no stored result; open the file, save it and send it again",)
+
+
 def saved(file: object) -> bytes:
     data = BytesIO()
     file.save(data)  # type: ignore[attr-defined]
