@@ -49,7 +49,7 @@ async def create(client: AsyncOpenAI, lines: Sequence[dict[str, Any] | str], end
     return await client.batches.create(input_file_id=file_id, endpoint=endpoint, completion_window="24h")
 
 
-async def ended(client: AsyncOpenAI, batch_id: str, *, within: float = 10.0) -> Batch:
+async def ended(client: AsyncOpenAI, batch_id: str, *, within: float = 30.0) -> Batch:
     end = time.monotonic() + within
     while time.monotonic() < end:
         batch = await client.batches.retrieve(batch_id)
@@ -198,7 +198,7 @@ async def test_cancelling_stops_what_runs_and_keeps_what_is_done(client: AsyncOp
     assert (await client.batches.cancel(batch.id)).status == "cancelling"
     start = time.monotonic()
     done = await ended(client, batch.id)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5
     assert done.status == "cancelled"
     assert engine.num_running == 0
     assert [each["custom_id"] for each in await content(client, done.output_file_id)] == ["quick"]
