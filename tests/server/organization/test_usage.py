@@ -294,6 +294,7 @@ async def test_searches_and_what_vector_stores_hold(app: App) -> None:
         while store["status"] != "completed":
             await asyncio.sleep(0.01)
             store = (await client.get(path)).json()
+        assert store["file_counts"]["completed"] == 1, (await client.get(f"{path}/files")).json()
         for _ in range(2):
             assert (await client.post(f"{path}/search", json={"query": "garlic"})).status_code == 200
         held = results(await get(app, f"{USAGE}/vector_stores", start_time=start))[-1]
