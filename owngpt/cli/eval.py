@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from owngpt.cli import progress
+from owngpt.cli.eval_calibrate import calibrate
 from owngpt.cli.eval_pii import pii
 from owngpt.cli.options import config_option
 
@@ -29,6 +30,7 @@ def eval() -> None:
 
 
 eval.add_command(pii)
+eval.add_command(calibrate)
 
 
 @eval.command()
