@@ -99,7 +99,8 @@ async def _ask(
             limit = served.embedder.max_input_tokens
             return await served.embedder.embed([ids[:limit] for ids in tokenize(served.tokenizer, texts)])
 
-        return {**await ask_all(questions, passages, embed)}
+        asked = await ask_all(questions, passages, embed)
+        return {str(language): outcomes for language, outcomes in asked.items()}
 
 
 def put(db: Database, project: str, language: str, found: Calibration) -> None:
