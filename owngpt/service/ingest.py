@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -212,6 +213,7 @@ class Ingest:
 
     async def _ingest(self, job: Job) -> None:
         document = await self._document(job)
+        document = await self._in_thread(self._private, job, document)
         embedder = next(iter(self._app.models.embedders), None)
         chunks = await self._in_thread(self._chunks, job, document, embedder)
         vectors = None if embedder is None else await self._embed(job, embedder, chunks)
@@ -231,6 +233,16 @@ class Ingest:
         if not await self._in_thread(self._queue.has_read, job.file, digest, content, document.notes):
             raise Lost
         return document
+
+    def _private(self, job: Job, document: Document) -> Document:
+        """As it may be searched and quoted: where the project has a privacy policy, without personal data.
+
+        Every character keeps its place. Raises `PrivacyError`: what cannot be looked through gets into no index.
+        """
+        guard = self._app.privacy.guard_of(job.file.project_id)
+        if guard is None:
+            return document
+        return replace(document, text=guard.blank(document.text), title=document.title and guard.blank(document.title))
 
     def _read(self, job: Job, file: File) -> Document:
         data, start = self._bytes(file), time.monotonic()

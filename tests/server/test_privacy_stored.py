@@ -12,6 +12,7 @@ import pytest
 
 from owngpt.service.app import App
 from owngpt.service.privacy import Policy
+from owngpt.trust.pii import Detector
 from tests.fakes.canaries import ALL, app_with, echo, leaks, on_disk
 from tests.fakes.engine import client_of, engine_of
 
@@ -172,3 +173,97 @@ async def test_what_is_deleted_takes_its_placeholders_along() -> None:
         assert app.database.read("SELECT owner_id FROM privacy_vaults") == [{"owner_id": made["id"]}]
         await client.delete(f"/v1/responses/{made['id']}")
     assert app.database.read("SELECT owner_id FROM privacy_vaults") == []
+
+
+async def test_vector_stores(caplog: pytest.LogCaptureFixture) -> None:
+    """What is searched, quoted and shown to a model is blank where it was personal; other words keep their places."""
+    app = app_with(script=echo)
+    text = f"# Rules for {ALL}\n\nThe wizard says: {ALL} Bring your own broom."
+    async with client_of(app) as client:
+        store = (await client.post("/v1/vector_stores", json={"name": "s"})).json()["id"]
+        sent = await client.post("/v1/files", files={"file": ("a.md", text.encode())}, data={"purpose": "assistants"})
+        await client.post(f"/v1/vector_stores/{store}/files", json={"file_id": sent.json()["id"]})
+        await app.ingest.idle()
+        query = {"query": "wizard broom zq-canary@example.com"}
+        search = await client.post(f"/v1/vector_stores/{store}/search", json=query)
+        assert search.status_code == 200, search.text
+        assert search.json()["search_query"] == [query["query"]]
+        found = search.json()["data"]
+        assert leaks(search.content.replace(query["query"].encode(), b"")) == []
+        shown = "".join(chunk["content"][0]["text"] for chunk in found)
+        assert "The wizard says:" in shown
+        assert "●" in shown
+        assert (await client.get(f"/v1/files/{sent.json()['id']}/content")).text == text  # its owner's file stays whole
+        tools = [{"type": "file_search", "vector_store_ids": [store]}]
+        asked = {"input": "what of the wizard?", "tools": tools, "include": ["file_search_call.results"]}
+        for stream in (False, True):
+            answer = await client.post("/v1/responses", json={**asked, "stream": stream})
+            assert answer.status_code == 200, answer.text
+            assert leaks(answer.content) == []
+    for chunk in app.chunks.list(store, sent.json()["id"]):
+        assert leaks(" ".join([chunk.text, *chunk.headings]).encode()) == []
+        assert text[chunk.start : chunk.end][:5] == chunk.text[:5]
+        assert len(chunk.text) == chunk.end - chunk.start
+    for submission in engine_of(app).submissions:
+        assert leaks(echo(submission).encode()) == []
+    embedder: Any = app.models.embedders[0].embedder
+    assert leaks(b"\0".join(bytes(i for i in ids if i < 256) for ids in embedder.inputs[:1])) == []
+    assert leaks(caplog.text.encode()) == []
+    await app.ingest.rest()
+    app.ingest.close()
+
+
+async def test_a_file_that_cannot_be_looked_through_gets_into_no_index() -> None:
+    app = app_with()
+    app.privacy._detector = Failing()
+    async with client_of(app) as client:
+        store = (await client.post("/v1/vector_stores", json={})).json()["id"]
+        sent = await client.post("/v1/files", files={"file": ("a.txt", ALL.encode())}, data={"purpose": "assistants"})
+        file_id = sent.json()["id"]
+        await client.post(f"/v1/vector_stores/{store}/files", json={"file_id": file_id})
+        await app.ingest.idle()
+        state = (await client.get(f"/v1/vector_stores/{store}/files/{file_id}")).json()
+    assert state["status"] == "failed"
+    assert leaks(json.dumps(state, ensure_ascii=False).encode()) == []
+    assert app.chunks.list(store, file_id) == []
+    await app.ingest.rest()
+    app.ingest.close()
+
+
+class Failing(Detector):
+    def find(self, *args: Any, **kwargs: Any) -> Any:
+        raise ValueError(ALL)
+
+
+async def test_documents_that_come_along(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with(script=echo)
+    documents = [{"id": "d", "text": f"The wizard says: {ALL} Bring a broom."}]
+    body = {"messages": [{"role": "user", "content": "what of the wizard?"}], "documents": documents}
+    async with client_of(app) as client:
+        for stream in (False, True):
+            answer = await client.post("/v1/chat/completions", json={**body, "stream": stream})
+            assert answer.status_code == 200, answer.text
+            assert leaks(answer.content) == []
+    nothing_leaked(app, caplog)
+
+
+async def test_batches(caplog: pytest.LogCaptureFixture) -> None:
+    """The model sees placeholders; the output file, like the input file beside it, has the caller's own values."""
+    app = app_with(script=echo)
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+    lines = json.dumps({**line, "body": {"model": "fake", "messages": [{"role": "user", "content": ALL}]}})
+    async with client_of(app) as client:
+        sent = await client.post("/v1/files", files={"file": ("a.jsonl", lines.encode())}, data={"purpose": "batch"})
+        order = {"input_file_id": sent.json()["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        batch = (await client.post("/v1/batches", json=order)).json()
+        async with asyncio.timeout(10):
+            while batch["status"] not in ("completed", "failed"):
+                await asyncio.sleep(0.02)
+                batch = (await client.get(f"/v1/batches/{batch['id']}")).json()
+        assert batch["status"] == "completed", batch
+        output = (await client.get(f"/v1/files/{batch['output_file_id']}/content")).json()
+        assert ALL in output["response"]["body"]["choices"][0]["message"]["content"]
+    for submission in engine_of(app).submissions:
+        assert leaks(echo(submission).encode()) == []
+    assert leaks(caplog.text.encode()) == []
+    await app.drain()

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from owngpt.server.routes.reply import app_of, caller_of, ignored_header, reply
+from owngpt.server.routes.reply import app_of, caller_of, guard_of, ignored_header, reply
 from owngpt.server.schemas.answer import encode
 from owngpt.server.schemas.base import unknown_fields
 from owngpt.server.schemas.filters import read_filter
@@ -23,6 +23,8 @@ async def search_vector_store(request: Request) -> Response:
 def respond(request: Request, body: VectorStoreSearchRequest) -> Response:
     """The response, whose work has not begun. Raises `InvalidRequest`."""
     check_queries(body.query)
+    guard = guard_of(request)
+    queries = [guard.unmask(query) for query in body.query] if guard else body.query  # no model writes of them
     filters = read_filter(body.filters) if body.filters is not None else None
     options, hybrid = body.ranking_options, body.ranking_options.hybrid_search
     weights = hybrid.weights("ranking_options.hybrid_search") if hybrid is not None else None
@@ -32,7 +34,7 @@ def respond(request: Request, body: VectorStoreSearchRequest) -> Response:
             app_of(request),
             caller_of(request),
             [request.path_params["vector_store_id"]],
-            body.query,
+            queries,
             filters=filters,
             max_num_results=body.max_num_results,
             score_threshold=options.score_threshold,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from owngpt.text.tokenizer import Tokenizer
 
 BLANK = "●"
+_SLOWEST = 20_000  # characters per second that a document is allowed to take
 _ESCAPED = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 
 
@@ -87,7 +88,8 @@ class Guard:
 
         So are documents searched and quoted, also where the policy blocks: nothing of theirs is refused.
         """
-        entities = self._finder.find(text, self._finder.deadline())
+        deadline = self._finder.deadline() + len(text) / _SLOWEST  # a book may take longer than a request
+        entities = self._finder.find(text, deadline)
         return replaced(text, entities, lambda entity: BLANK * len(entity))
 
     def unmask(self, text: str, *, as_json: bool = False) -> str:

@@ -17,7 +17,7 @@ from owngpt.trust.pii import Entity
 if TYPE_CHECKING:
     from owngpt.service.privacy.guard import Guard
 
-HOLD, STEP, MOST = 48, 48, 4_096  # characters: held back, taken at once, held back at most
+HOLD, STEP, MOST = 48, 64, 4_096  # characters: held back, taken at once, held back at most
 _SLACK = 4  # what ends so close to the end may go on
 _RUN = re.compile(r"[!-~]+\Z")
 

@@ -78,10 +78,12 @@ class Privacy:
 
         With an `owner_id` (of a stored response or conversation) it knows the placeholders that were given there.
         """
-        policy = self.policy(caller.project_id)
-        if not policy.is_on:
-            return None
-        return Guard(Finder(policy, self._detector, self._seconds), self._vault(caller, owner_id))
+        return self.guard_of(caller.project_id, self._vault(caller, owner_id) if owner_id is not None else None)
+
+    def guard_of(self, project_id: str, vault: Vault | None = None) -> Guard | None:
+        """The same for work that is nobody's request."""
+        policy = self.policy(project_id)
+        return Guard(Finder(policy, self._detector, self._seconds), vault) if policy.is_on else None
 
     def restorer(self, caller: Caller, owner_id: str) -> Guard | None:
         """A guard that knows what the placeholders in a stored response or conversation stand for.

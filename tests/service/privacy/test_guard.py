@@ -150,7 +150,7 @@ def test_a_stream_shows_nothing_before_it_is_sure() -> None:
 def test_a_stream_gets_on() -> None:
     stream = guard().stream()
     shown = "".join(stream.feed("word ") for _ in range(100))
-    assert len(shown) >= 500 - 96
+    assert len(shown) >= 500 - 112
 
 
 def test_a_number_of_the_models_own_keeps_json_whole() -> None:
