@@ -202,8 +202,8 @@ async def test_vector_stores(caplog: pytest.LogCaptureFixture) -> None:
             assert leaks(answer.content) == []
     for chunk in app.chunks.list(store, sent.json()["id"]):
         assert leaks(" ".join([chunk.text, *chunk.headings]).encode()) == []
-        assert text[chunk.start : chunk.end][:5] == chunk.text[:5]
-        assert len(chunk.text) == chunk.end - chunk.start
+        said = text[chunk.start : chunk.end]
+        assert all(new in (old, "●") for old, new in zip(said, chunk.text, strict=True))
     for submission in engine_of(app).submissions:
         assert leaks(echo(submission).encode()) == []
     embedder: Any = app.models.embedders[0].embedder
