@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from owngpt.errors import PermissionDenied
 from owngpt.server.auth import refuse
-from owngpt.service.app import Caller
+from owngpt.service.callers import check_scope
 from owngpt.store.scopes import ACCEPT_INVITE
 
 OPEN_PATHS = frozenset({"/health", "/ready"})
@@ -82,16 +82,6 @@ def scope_of(method: str, path: str) -> str | None:
 def guarded(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
     """The same routes, each asking for its scope before anything of the body is read."""
     return [_guarded(route) for route in routes]
-
-
-def check_scope(caller: Caller | None, needed: str) -> None:
-    """Raise `PermissionDenied` in OpenAI's words unless the caller has that scope."""
-    if caller is None or needed not in caller.scopes:
-        raise PermissionDenied(
-            f"You have insufficient permissions for this operation. Missing scopes: {needed}. Check the scopes of the "
-            "API key, and the roles of its user.",
-            code="missing_scope",
-        )
 
 
 def _guarded(route: BaseRoute) -> BaseRoute:

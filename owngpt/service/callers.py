@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from owngpt.errors import AuthenticationFailed, InvalidRequest
+from owngpt.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
 from owngpt.service.caller import Caller
 from owngpt.store.keys import Key, Keys
 
@@ -50,6 +50,16 @@ def recall(keys: Keys, key_id: str, *, clock: Callable[[], float] = time.time) -
         raise AuthenticationFailed(f"The API key {key_id} does not exist any more.")
     check_works(key, key_id, clock())
     return caller_of_key(key)
+
+
+def check_scope(caller: Caller | None, needed: str) -> None:
+    """Raise `PermissionDenied` in OpenAI's words unless the caller has that scope."""
+    if caller is None or needed not in caller.scopes:
+        raise PermissionDenied(
+            f"You have insufficient permissions for this operation. Missing scopes: {needed}. Check the scopes of the "
+            "API key, and the roles of its user.",
+            code="missing_scope",
+        )
 
 
 def nothing_is_kept(param: str) -> InvalidRequest:

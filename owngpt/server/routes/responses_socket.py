@@ -26,9 +26,8 @@ from owngpt.server.schemas.answer import encode
 from owngpt.server.schemas.base import parse
 from owngpt.server.schemas.responses.request import ResponseRequest
 from owngpt.server.schemas.responses.turn import to_turn
-from owngpt.server.scopes import check_scope
 from owngpt.service.app import App, Caller
-from owngpt.service.callers import recall
+from owngpt.service.callers import check_scope, recall
 from owngpt.service.failures import as_request_error
 from owngpt.service.privacy import Guard
 from owngpt.service.responses.answer import respond

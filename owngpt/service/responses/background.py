@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from owngpt.errors import AuthenticationFailed, InvalidRequest, Overloaded, PermissionDenied, ServiceUnavailable
 from owngpt.service.app import App, Caller
-from owngpt.service.callers import recall
+from owngpt.service.callers import check_scope, recall
 from owngpt.service.failures import as_request_error
 from owngpt.service.responses import reading
 from owngpt.service.responses.answer import Answer
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 Revive = Callable[[App, Caller, Job], Turn]  # a request as it was sent -> its turn; the server knows how to read it
 
-BEAT_SECONDS, LOST_SECONDS = 5.0, 20
+BEAT_SECONDS, LOST_SECONDS = 3.0, 12
 POLL_SECONDS = 0.5  # until what another server has written is seen
 EVENT_SECONDS = 3600  # for which events are kept after a response has ended
 PAGE = 512  # events that are read at once
@@ -175,9 +175,11 @@ class BackgroundResponses:
 def _caller(app: App, job: Job) -> Caller:
     """Whoever asked, with the rights that the key has now."""
     try:
-        return recall(app.keys, job.key_id)
-    except AuthenticationFailed as error:
+        caller = recall(app.keys, job.key_id)
+        check_scope(caller, "api.responses.write")
+    except (AuthenticationFailed, PermissionDenied) as error:
         raise PermissionDenied(f"The response cannot be made any more: {error.message}") from error
+    return caller
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
