@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 Revive = Callable[[App, Caller, Job], Turn]  # a request as it was sent -> its turn; the server knows how to read it
 
-BEAT_SECONDS, LOST_SECONDS = 3.0, 12
+BEAT_SECONDS, LOST_SECONDS = 2.0, 8
 POLL_SECONDS = 0.5  # until what another server has written is seen
 EVENT_SECONDS = 3600  # for which events are kept after a response has ended
 PAGE = 512  # events that are read at once
