@@ -39,6 +39,7 @@ def grounding_json(verdict: GroundedVerdict) -> dict[str, Any]:
         "threshold": round(verdict.threshold, 4),
         "sentences": [_sentence(sentence) for sentence in verdict.sentences],
         "hints": [_hint(passage) for passage in verdict.hints],
+        "is_extract": verdict.is_extract,
         "passages": verdict.num_passages,
         "omitted_passages": verdict.num_omitted,
     }

@@ -65,7 +65,7 @@ async def _events(
             if is_prose or isinstance(event, GroundedVerdict):
                 yield event
     else:
-        for event in _answer(evidence, threshold):
+        for event in answered(evidence, threshold):
             yield event
     yield ChatEvent(0, (), None, "stop")
 
@@ -81,22 +81,21 @@ def abstained(evidence: Evidence, threshold: float, support: float | None = None
     )
 
 
-def _answer(evidence: Evidence, threshold: float) -> Iterator[GroundedEvent]:
+def answered(evidence: Evidence, threshold: float) -> Iterator[GroundedEvent]:
     """Each sentence on a line of its own, between quotation marks."""
     texts = (passage.text for passage in evidence.passages)
     marks = choose_marks(texts, is_japanese=is_japanese(evidence.question))
     sentences: list[SentenceSupport] = []
-    for source, span, probability in best(evidence.ranked):
+    for source, span, _ in best(evidence.ranked):
         start = sentences[-1].end + 1 if sentences else 0
         text = f"{marks.open}{span.of(evidence.passages[source].text)}{marks.close}"
-        citation = cite(evidence.passages[source], *span, index=start + len(text), support=probability)
+        citation = cite(evidence.passages[source], *span, index=start + len(text), support=1.0)
         yield says(f"\n{text}" if sentences else text)
         yield citation
-        sentences.append(SentenceSupport(start, citation.index, probability, (citation,)))
+        sentences.append(SentenceSupport(start, citation.index, 1.0, (citation,)))
     verdict = Verdict.SUPPORTED if evidence.confidence >= threshold else Verdict.PARTLY
-    yield GroundedVerdict(
-        verdict, evidence.confidence, tuple(sentences), threshold, num_passages=len(evidence.passages)
-    )
+    support, num_passages = evidence.confidence, len(evidence.passages)
+    yield GroundedVerdict(verdict, support, tuple(sentences), threshold, num_passages=num_passages, is_extract=True)
 
 
 def says(text: str) -> ChatEvent:

@@ -77,7 +77,7 @@ class FieldAnswer:
         self._text = ""
         self._held: list[GroundedEvent] = []
         self._has_calls = False
-        self.has_abstained = False
+        self.is_withheld = False
 
     async def read(self, event: ChatEvent) -> list[GroundedEvent]:
         """What to show after this event."""
@@ -100,7 +100,7 @@ class FieldAnswer:
         cited = [citation for sentence in sentences for citation in sentence.citations]
         support = max((s.support * self._evidence.relevance(s.citations) for s in sentences), default=0.0)
         if self._does_abstain and support < self._threshold and not self._has_calls:
-            self.has_abstained = True
+            self.is_withheld = True
             return [e for e in abstained(self._evidence, self._threshold, support) if isinstance(e, GroundedVerdict)]
         supports = [sentence.support for sentence in sentences]
         found = verdict(supports, support, self._threshold) if sentences else Verdict.PARTLY

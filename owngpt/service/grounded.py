@@ -46,6 +46,7 @@ class GroundedVerdict:
     hints: tuple[Passage, ...] = ()  # of an abstention: the passages that came nearest
     num_passages: int = 0  # that were given
     num_omitted: int = 0  # of these, those that did not fit the model's context
+    is_extract: bool = False  # the answer was not generated
     message: str = ""  # of an abstention: what is said instead of an answer
 
 

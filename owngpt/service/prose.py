@@ -1,7 +1,8 @@
 """A free answer with quotes, while it comes: clean text, citations, and each sentence's support.
 
 With `abstain`, nothing is shown before a sentence has reached the threshold; from then on everything is. So an answer
-that is shown has such a sentence, and one that has none is never shown.
+that is shown has such a sentence, and one that has none is never shown: in its place come the passages' own sentences,
+if the best of them reaches it, or the word that there is no answer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from owngpt.retrieval.cite import QuoteReader
 from owngpt.retrieval.ground import Fitted
 from owngpt.service.chat import ChatEvent
 from owngpt.service.evidence import Evidence
-from owngpt.service.extracting import abstained, says
+from owngpt.service.extracting import abstained, answered, says
 from owngpt.service.grounded import GroundedEvent, GroundedVerdict, GroundingOptions, SentenceSupport
 from owngpt.text.output import ContentDelta, ToolCallStart
 from owngpt.text.quotes import QuoteMarks
@@ -47,8 +48,8 @@ class ProseAnswer:
         self._has_calls = False
 
     @property
-    def has_abstained(self) -> bool:
-        """Whether nothing was shown."""
+    def is_withheld(self) -> bool:
+        """Whether nothing of what the model said is shown."""
         return self._held is not None and not self._has_calls
 
     async def read(self, event: ChatEvent) -> list[GroundedEvent]:
@@ -65,8 +66,8 @@ class ProseAnswer:
     async def finish(self) -> list[GroundedEvent]:
         """The rest, and the verdict; of an answer that only calls tools there is none."""
         out = await self._take(self._quotes.finish(), is_final=True)
-        if self.has_abstained:
-            return list(abstained(self._evidence, self._threshold, self._support))
+        if self.is_withheld:
+            return self._instead()
         if not self._sentences:
             return out
         supports = [sentence.support for sentence in self._sentences]
@@ -81,6 +82,11 @@ class ProseAnswer:
                 num_omitted=self._shown.num_omitted,
             ),
         ]
+
+    def _instead(self) -> list[GroundedEvent]:
+        if self._evidence.confidence >= self._threshold:
+            return list(answered(self._evidence, self._threshold))
+        return list(abstained(self._evidence, self._threshold, self._support))
 
     async def _take(self, items: Sequence[str | Citation], *, is_final: bool = False) -> list[GroundedEvent]:
         out: list[GroundedEvent] = []

@@ -83,7 +83,7 @@ async def _events(
         if read.finish_reason is not None:
             for item in await answer.finish():
                 yield item
-            reason = "stop" if answer.has_abstained else read.finish_reason
+            reason = "stop" if answer.is_withheld else read.finish_reason
             yield ChatEvent(read.index, (), None, reason)
 
 

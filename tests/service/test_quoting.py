@@ -6,11 +6,11 @@ import pytest
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
-from owngpt.service.chat import ChatPrompt
+from owngpt.service.chat import ChatPrompt, ToolUse
 from owngpt.service.generate import Caching, GenerationRequest
 from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, ground
 from owngpt.text.grammar import ResponseFormat
-from owngpt.types import Citation, Message, Passage, SamplingParams, Verdict
+from owngpt.types import Citation, Message, Passage, SamplingParams, Tool, Verdict
 from tests.fakes.engine import engine_of, make_app
 from tests.service.test_extracting import PARIS, TOKYO, passage, text_of
 
@@ -25,10 +25,12 @@ async def ask(
     passages: tuple[Passage, ...] = (passage(PARIS, start=10), passage(TOKYO, "b")),
     question: str = QUESTION,
     response_format: ResponseFormat = ResponseFormat(),  # noqa: B008
+    tool_use: ToolUse = ToolUse(),  # noqa: B008
     **sampling: object,
 ) -> list[GroundedEvent]:
     caller = Caller("proj_1", "default", "org_1", "key_1", is_admin=False)
-    prompt = ChatPrompt([Message("system", "Be brief."), Message("user", question)], response_format=response_format)
+    messages = [Message("system", "Be brief."), Message("user", question)]
+    prompt = ChatPrompt(messages, tool_use, response_format)
     params = SamplingParams(**sampling)  # type: ignore[arg-type]
     request = GenerationRequest(app.models.generative[0], prompt, params, caching=Caching("mine"))
     async with ground(app, caller, request, passages, options) as generation:
@@ -74,8 +76,20 @@ async def test_a_quote_that_is_cut_short_is_closed_and_cited_as_far_as_it_came()
 
 
 @pytest.mark.anyio
-async def test_an_answer_that_nothing_bears_out_is_never_shown() -> None:
+async def test_in_place_of_an_answer_that_nothing_bears_out_stands_the_sentence_that_answers() -> None:
+    """However weak the model is."""
     events = await ask(make_app("Bananas were invented by Napoleon in 1745."), STRICT)
+    verdict = verdict_of(events)
+    assert (verdict.verdict, verdict.is_extract) == (Verdict.SUPPORTED, True)
+    assert "Bananas" not in text_of(events)
+    assert citations_of(events)[0].quote == "The Eiffel Tower was built in 1889 by Gustave Eiffel."
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_nothing_bears_out_is_never_shown() -> None:
+    app = make_app("Bananas were invented by Napoleon in 1745.")
+    tools = ToolUse([Tool("look_up", parameters={"type": "object"})])
+    events = await ask(app, GroundingOptions(threshold=0.99), tool_use=tools)
     verdict = verdict_of(events)
     assert verdict.verdict is Verdict.ABSTAINED
     assert text_of(events) == verdict.message
