@@ -102,7 +102,7 @@ def evaluate(detector: Detector, samples: Iterable[Sample], threshold: float = 0
     report = Report()
     for sample in samples:
         start = time.thread_time()
-        found = detector.find(sample.text, lambda kind, score: score >= threshold)
+        found = detector.find(sample.text, lambda kind, score: score >= threshold and kind != "NATIONAL_ID")
         seconds = time.thread_time() - start
         if len(sample.text) >= 200:
             report.milliseconds.append(seconds * 1e6 / len(sample.text))

@@ -40,7 +40,7 @@ CANARIES = {  # one value of each type, in words that say what it is
     "SECRET": ("password: swordfish-7 ", "swordfish-7"),
     "URL": ("see https://canary.example.com/me ", "https://canary.example.com/me"),
 }
-EVERYTHING = Policy("mask", entities={kind: EntityRule("mask") for kind in TYPES})
+EVERYTHING = Policy("mask", entities={kind: EntityRule("mask") for kind in TYPES if kind != "NATIONAL_ID"})
 ALL = " ; ".join(text for text, _ in CANARIES.values())
 VALUES = [value for _, value in CANARIES.values() if len(value) > 2]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from owngpt.errors import InvalidRequest
@@ -12,7 +13,7 @@ from owngpt.trust.pii import TYPES
 
 Action = Literal["off", "mask", "block"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-PUBLIC = frozenset({"URL", "CORPORATE_NUMBER"})  # they name no person, so they are off unless a policy names them
+ASKED = frozenset({"URL", "CORPORATE_NUMBER", "NATIONAL_ID"})  # off unless a policy names them: see docs/privacy.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Policy:
         rule = self.entities.get(kind)
         if rule is not None and rule.action is not None:
             return rule.action
-        return "off" if kind in PUBLIC else self.mode
+        return "off" if kind in ASKED else self.mode
 
     def minimum(self, kind: str) -> float:
         """From which score on a type counts."""
@@ -74,7 +75,13 @@ class Policy:
 
 
 def check_kinds(kinds: Mapping[str, object]) -> None:
-    """Raise `InvalidRequest` for a type that nobody looks for."""
+    """Raise `InvalidRequest` for a type that nobody looks for, here."""
+    if "NATIONAL_ID" in kinds and find_spec("presidio_analyzer") is None:
+        raise InvalidRequest(
+            "NATIONAL_ID needs presidio's recognizers, which are not installed: `pip install 'owngpt[privacy]'`.",
+            param="entities",
+            code="invalid_value",
+        )
     for kind in kinds:
         if kind not in TYPES:
             raise InvalidRequest(

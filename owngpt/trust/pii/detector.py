@@ -11,6 +11,7 @@ from owngpt.trust.pii.entity import Accept, Entity, Recognizer, resolve
 from owngpt.trust.pii.japanese_names import JapaneseNames
 from owngpt.trust.pii.normalize import normalize
 from owngpt.trust.pii.phones import Phones
+from owngpt.trust.pii.presidio import NationalIds
 
 WINDOW, OVERLAP = 16_384, 512  # characters; what is longer than the overlap may be cut at a window's end
 
@@ -22,7 +23,7 @@ class DetectionTimeout(Exception):
 def recognizers() -> tuple[Recognizer, ...]:
     """All of ours."""
     rules = (*numbers.RULES, *contact.RULES, *personal.RULES, *japanese_addresses.RULES, *english_addresses.RULES)
-    return (*rules, Phones(), JapaneseNames(), EnglishNames())
+    return (*rules, Phones(), JapaneseNames(), EnglishNames(), NationalIds())
 
 
 class Detector:
@@ -39,17 +40,18 @@ class Detector:
         """
         normalized = normalize(text)
         found = []
-        for entity in self._all(normalized.text, deadline):
+        parts = [part for part in self._parts if accept(part.type, 1.0)]
+        for entity in self._all(normalized.text, parts, deadline):
             if accept(entity.type, entity.score):
                 start, end = normalized.span(entity.start, entity.end)
                 found.append(Entity(start, end, entity.type, entity.score, entity.source))
         return resolve(found)
 
-    def _all(self, text: str, deadline: float | None) -> Iterator[Entity]:
+    def _all(self, text: str, parts: Sequence[Recognizer], deadline: float | None) -> Iterator[Entity]:
         for offset in range(0, max(1, len(text)), WINDOW):
             begin = max(0, offset - OVERLAP)
             window = text[begin : offset + WINDOW + OVERLAP]
-            for part in self._parts:
+            for part in parts:
                 if deadline is not None and self._clock() > deadline:
                     raise DetectionTimeout
                 for entity in part.find(window):

@@ -85,6 +85,8 @@ _COMPANY = re.compile(
 class EnglishNames:
     """Finds names of people in text of Latin letters."""
 
+    type = "PERSON"
+
     def find(self, text: str) -> Iterator[Entity]:
         for pattern, score in _SIGNS:
             for match in pattern.finditer(text):

@@ -45,7 +45,10 @@ class Entity:
 
 
 class Recognizer(Protocol):
-    """Finds entities in text that is normalized already."""
+    """Finds entities of one type in text that is normalized already."""
+
+    @property
+    def type(self) -> str: ...
 
     def find(self, text: str) -> Iterable[Entity]: ...
 

@@ -49,6 +49,8 @@ _OFFICES = ("業者", "会社", "銀行", "担当", "学校", "病院", "委員"
 class JapaneseNames:
     """Finds names of people in Japanese."""
 
+    type = "PERSON"
+
     def find(self, text: str) -> Iterator[Entity]:
         if text.isascii():
             return

@@ -62,6 +62,8 @@ def _library() -> Valid | None:
 class Phones:
     """Finds telephone numbers: international, Japanese, American; of other countries where words or zeros say so."""
 
+    type = "PHONE"
+
     def find(self, text: str) -> Iterator[Entity]:
         for match in _SHAPE.finditer(text):
             found = match[0]

@@ -8,5 +8,5 @@ _DETECTOR = Detector()
 
 
 def found(text: str, threshold: float = 0.5) -> list[tuple[str, str]]:
-    entities = _DETECTOR.find(text, lambda kind, score: score >= threshold)
+    entities = _DETECTOR.find(text, lambda kind, score: score >= threshold and kind != "NATIONAL_ID")
     return [(entity.type, text[entity.start : entity.end]) for entity in entities]
