@@ -79,18 +79,22 @@ def opened(embedder: str | None, index: Path | None, config_file: Path | None = 
 @contextmanager
 def loaded_embedder(name: str | None, config_file: Path | None = None) -> Iterator[ServedEmbedder]:
     """An embedding model alone. Raises `SetupError`s."""
-    from owngpt.build import load_models
+    from owngpt.build import Source, load_model, load_models
     from owngpt.config import Settings
     from owngpt.model.bundled import minilm_folder
+    from owngpt.service.models import Models
 
     settings = Settings.load(config_file, overrides={})
     with progress.shown() as report:
-        models = load_models(replace(settings, models=(name or str(minilm_folder()),), aliases={}), report)
+        if name is None:
+            models = Models([load_model(Source("all-MiniLM-L6-v2", minilm_folder()), settings, report)])
+        else:
+            models = load_models(replace(settings, models=(name,), aliases={}), report)
     try:
         yield models.embedder(None)
     finally:
         for model in models.embedders:
-            model.close()
+            model.embedder.close()
         for generator in models.generative:
             generator.engine.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -90,9 +91,9 @@ class EvalIndex:
             return None
         client = self._embedder.embedder
         pieces = pieces_of(chunks, self._embedder.tokenizer, client.max_input_tokens)
-        vectors: Vectors = [[] for _ in pieces]
+        vectors: Vectors = [array("f")] * len(pieces)
         for batch in batches(pieces):
             embedded = await client.embed([pieces[number].ids for number in batch])
             for number, vector in zip(batch, embedded, strict=True):
-                vectors[number] = vector
+                vectors[number] = array("f", vector)
         return pooled(pieces, vectors, len(chunks))

@@ -24,7 +24,7 @@ from owngpt.retrieval.lexical import Readable, Statistics, bm25, term_weights
 from owngpt.retrieval.memory import MAX_BYTES, Mask, Memory, StoreIndex, StoreKey
 from owngpt.retrieval.part import Part, space
 from owngpt.retrieval.rerank import Proximity, Reranker, WeightedQuery
-from owngpt.retrieval.terms import terms
+from owngpt.retrieval.terms import query_terms
 from owngpt.store.chunks import ChunkKey, ChunkOwner, Chunks
 from owngpt.store.db import Database
 from owngpt.types import Chunk, Passage
@@ -105,7 +105,7 @@ class Searcher:
         corpus = [Readable(place.part, place.readable) for place in places]
         statistics = Statistics.of(corpus)
         weighted = [
-            WeightedQuery(query.text, term_weights(corpus, statistics.num_chunks, terms(query.text)))
+            WeightedQuery(query.text, term_weights(corpus, statistics.num_chunks, query_terms(query.text)))
             for query in queries
         ]
         found = [

@@ -27,6 +27,13 @@ _RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|{_WORD}(?:[-_.@/]{_WORD})*")
 _PART = re.compile(rf"{_WORD}")
 _SEAM = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{3,}")
+# what a question is asked with, not what it is about (Lucene's English list, pronouns, auxiliaries, question words)
+_FUNCTION_WORDS = """
+a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was
+will with i me my we us our you your he him his she her its do does did done doing can could may might must shall should
+would have has had having am been being were what which who whom whose when where why how get got from about some any so
+than too very just also
+"""
 _stemmer, _stemming = EnglishStemmer(), threading.Lock()  # one word at a time: it keeps state
 
 
@@ -35,6 +42,12 @@ def terms(text: str) -> Iterator[str]:
     for match in _RUN.finditer(unicodedata.normalize("NFKC", text)):
         run = match.group()
         yield from _pieces(run) if match.group("unspaced") else _words(run)
+
+
+def query_terms(text: str) -> list[str]:
+    """Those of a query: without function words, unless it has nothing else. Documents keep theirs for such queries."""
+    found = list(terms(text))
+    return [term for term in found if term not in _function_terms()] or found
 
 
 def _pieces(run: str) -> Iterator[str]:
@@ -62,3 +75,8 @@ def word_term(word: str) -> str:
     plain = "".join(character for character in decomposed if not "\u0300" <= character <= "\u036f")[:MAX_LENGTH]
     with _stemming:
         return str(_stemmer.stemWord(plain)) if plain.isascii() else plain
+
+
+@lru_cache(maxsize=1)
+def _function_terms() -> frozenset[str]:
+    return frozenset(term for word in _FUNCTION_WORDS.split() for term in terms(word))

@@ -27,7 +27,7 @@ from owngpt.types import Passage
 
 Vector = NDArray[np.float32]
 
-EMBEDDING_WEIGHT = 0.4  # of meaning, for a query that the embedder understands; docs/grounding.md has the measurement
+EMBEDDING_WEIGHT = 0.5  # of meaning, for a query that the embedder understands; docs/grounding.md has the measurement
 MAX_QUERIES = 16
 MAX_QUERY_LENGTH = 16_384  # characters of all queries together
 

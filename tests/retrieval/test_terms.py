@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from owngpt.retrieval.terms import terms
+from owngpt.retrieval.terms import query_terms, terms
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,8 @@ def test_terms(text: str, expected: list[str]) -> None:
 
 def test_half_width_katakana_is_the_same_word() -> None:
     assert list(terms("ｻｰﾊﾞｰ")) == list(terms("サーバー"))
+
+
+def test_a_query_is_what_it_is_about() -> None:
+    assert query_terms("How do I get to the airport in 東京?") == ["airport", "東京", "東", "京"]
+    assert query_terms("What is it?") == ["what", "is", "it"]

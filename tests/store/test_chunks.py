@@ -139,7 +139,7 @@ def test_the_same_search_has_the_same_scores_in_every_database(database: Databas
     query = Query("dogs of 東京", direction(1), EMBEDDER, 0.4)
     passages = Searcher(database).search(Scope(library.project_id, ("vs_1",)), [query])
     assert [(passage.id, round(passage.score, 6)) for passage in passages] == [
-        ("vs_1/b#0", 0.523798),
-        ("vs_1/a#1", 0.360123),
-        ("vs_1/a#0", 0.055815),
+        ("vs_1/b#0", 0.749214),
+        ("vs_1/a#1", 0.508171),
+        ("vs_1/a#0", 0.11755),
     ]
