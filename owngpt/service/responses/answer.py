@@ -23,7 +23,9 @@ from owngpt.service.responses.hosted import MAX_CALLS
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.keeping import keep
 from owngpt.service.responses.open_items import Event
+from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.turn import Context, Turn, seal_of
+from owngpt.service.workers import INLINE_COST
 from owngpt.text.grammar import ToolChoice
 from owngpt.types import Citation, Passage, ToolCall, Usage
 
@@ -133,7 +135,9 @@ class Answer:
     @asynccontextmanager
     async def _generation(self, turn: Turn) -> AsyncIterator[GroundedGeneration]:
         """What the model says: tied to passages, where there are any to be tied to."""
-        app, caller, request = self._app, self._caller, self._request(turn)
+        app, caller, outputs = self._app, self._caller, self.builder.document["output"]
+        size = INLINE_COST if outputs and turn.guard else 0
+        request = self._request(turn, await app.workers.run(size, mask_again, turn.guard, outputs))
         if self._passages is None:
             reader = reader_of(request, turn.prompt((), self._seal))
             async with generate(app, caller, request) as generation:
@@ -142,8 +146,9 @@ class Answer:
             async with ground(app, caller, request, self._passages, turn.grounding) as grounded:
                 yield grounded
 
-    def _request(self, turn: Turn) -> GenerationRequest:
-        prompt = turn.prompt([*self._context.items, *self.builder.document["output"]], self._seal)
+    def _request(self, turn: Turn, outputs: Sequence[Item]) -> GenerationRequest:
+        """To go on from what was said and called until now."""
+        prompt = turn.prompt([*self._context.items, *outputs], self._seal)
         return GenerationRequest(
             turn.model,
             prompt,
