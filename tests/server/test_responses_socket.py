@@ -117,7 +117,7 @@ def test_messages_are_answered_one_after_the_other(server: Running) -> None:
     with connected(server) as socket:
         for number in range(8):
             socket.send(json.dumps({"type": "response.create", "input": "Hi", "stream_id": str(number)}))
-        lanes = []
+        lanes: list[str] = []
         while len(lanes) < 8:
             event = json.loads(socket.recv(timeout=5))
             if event["type"] == "response.completed":

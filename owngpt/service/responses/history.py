@@ -37,13 +37,30 @@ async def prepare(app: App, caller: Caller, turn: Turn, memory: Memory | None = 
 
     Raises `InvalidRequest` and `NotFound` for what is not there, or not any more.
     """
-    context = await to_thread.run_sync(_context, app, caller, turn, memory or {})
+    if _needs_nothing(turn):
+        context = _context(app, caller, turn, {})
+    else:
+        context = await to_thread.run_sync(_context, app, caller, turn, memory or {})
     if turn.may_drop:
         context = await app.workers.run(COUNT_COST, fit, turn, context, seal_of(app, caller))
     if not context.dropped:
         return Prepared(turn, context)
     edit = {"type": "truncation", "summary": f"left out, oldest first: {', '.join(context.dropped)}"}
     return Prepared(replace(turn, fields={**turn.fields, "context_edits": [edit]}), context)
+
+
+def _needs_nothing(turn: Turn) -> bool:
+    """Whether everything is in the request: nothing has to be read for it."""
+    if turn.previous_response_id is not None or turn.conversation_id is not None:
+        return False
+    parts = (part for item in turn.input for part in _parts(item))
+    has_files = any(part["type"] == "input_file" for part in parts)
+    return not has_files and all(item["type"] != "item_reference" for item in turn.input)
+
+
+def _parts(item: Item) -> Sequence[Item]:
+    parts = item.get("content") or item.get("output") or ()
+    return parts if isinstance(parts, list) else ()
 
 
 def count(app: App, caller: Caller, turn: Turn, context: Context) -> int:
