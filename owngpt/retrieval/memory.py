@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owngpt.retrieval.dense import Matrix
-from owngpt.retrieval.filters import Filter
 from owngpt.retrieval.index import postings_of
 from owngpt.retrieval.part import FileVersion, Part, space
 from owngpt.retrieval.postings import Postings
 from owngpt.retrieval.terms import ANALYSIS
 from owngpt.store.chunks import ChunkOwner, Chunks, IndexedFile, StoredSegment
+from owngpt.store.filters import Filter
 
 MAX_BYTES = 2**31
 _FILES_AT_ONCE = 256

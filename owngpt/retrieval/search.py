@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from owngpt.retrieval.filters import Filter
 from owngpt.retrieval.index import embedding_text
 from owngpt.retrieval.lexical import Readable, Statistics, bm25, term_weights
 from owngpt.retrieval.memory import MAX_BYTES, Mask, Memory, StoreIndex, StoreKey
@@ -27,6 +26,7 @@ from owngpt.retrieval.rerank import Proximity, Reranker, WeightedQuery
 from owngpt.retrieval.terms import query_terms
 from owngpt.store.chunks import ChunkKey, ChunkOwner, Chunks
 from owngpt.store.db import Database
+from owngpt.store.filters import Filter
 from owngpt.types import Chunk, Passage
 
 Scores = NDArray[np.float32]

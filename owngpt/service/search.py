@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owngpt.errors import InvalidRequest
-from owngpt.retrieval.filters import Filter
 from owngpt.retrieval.fluency import fluency
 from owngpt.retrieval.rewrite import rewritten
 from owngpt.retrieval.search import Query, Scope
@@ -23,6 +22,7 @@ from owngpt.service.app import App, Caller
 from owngpt.service.embeddings import tokenize
 from owngpt.service.models import ServedEmbedder
 from owngpt.service.workers import INLINE_COST
+from owngpt.store.filters import Filter
 from owngpt.types import Passage
 
 Vector = NDArray[np.float32]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from owngpt.retrieval.filters import Comparison
 from owngpt.retrieval.search import Query, Scope, Searcher
 from owngpt.store.db import SQLite
+from owngpt.store.filters import Comparison
 from owngpt.types import Passage
 from tests.retrieval.library import EMBEDDER, Library, direction
 

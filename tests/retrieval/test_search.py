@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from owngpt.retrieval.filters import Comparison
 from owngpt.retrieval.search import Query, Scope, Searcher
 from owngpt.store.db import SQLite
+from owngpt.store.filters import Comparison
 from tests.retrieval.library import EMBEDDER, Library, direction
 
 

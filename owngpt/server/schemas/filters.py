@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from owngpt.errors import InvalidRequest
-from owngpt.retrieval.filters import Combination, Comparison, Filter, Operator, Scalar
 from owngpt.server.schemas.base import missing, shown
+from owngpt.store.filters import Combination, Comparison, Filter, Operator, Scalar
 
 MAX_DEPTH = 8
 MAX_PARTS = 64  # of one combination

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from owngpt.errors import InvalidRequest, PermissionDenied
-from owngpt.retrieval.filters import Filter
 from owngpt.service.app import App, Caller
 from owngpt.service.privacy import Guard
 from owngpt.service.responses.items import Item, is_user_message, item_id, text_of
 from owngpt.service.search import Weights, search
+from owngpt.store.filters import Filter
 from owngpt.types import Passage
 
 MAX_QUERY = 8_000  # characters

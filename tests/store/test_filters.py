@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from owngpt.retrieval.filters import Combination, Comparison, Operator, Scalar
+from owngpt.store.filters import Combination, Comparison, Operator, Scalar
 
 FILE = {"year": 2026.0, "team": "法務", "draft": False, "day": "2026-11-20"}
 
