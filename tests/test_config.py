@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from owngpt.config import EngineConfig, ModelPrice, ProjectConfig, ServerConfig, Settings, parse_bytes
+from owngpt.config import EngineConfig, ModelPrice, PrivacyConfig, ProjectConfig, ServerConfig, Settings, parse_bytes
 from owngpt.errors import ConfigError
 
 
@@ -240,3 +240,12 @@ def test_prices_and_limits_that_cannot_be(tmp_path: Path, text: str, reason: str
 def test_projects_have_limits(tmp_path: Path) -> None:
     settings = Settings.load(write(tmp_path, "[projects.a]\nrequests_per_minute = 0\ntokens_per_minute = 9"), env={})
     assert settings.projects == {"a": ProjectConfig(requests_per_minute=0, tokens_per_minute=9)}
+
+
+def test_privacy_is_off_unless_it_is_set(tmp_path: Path) -> None:
+    assert Settings.load(env={}).privacy.pii == "off"
+    text = '[privacy]\npii = "mask"\npii_threshold = 0.4\npii_restore = false'
+    settings = Settings.load(write(tmp_path, text), env={"OWNGPT_PII_SECONDS": "5"})
+    assert settings.privacy == PrivacyConfig("mask", 0.4, False, 5.0)
+    with pytest.raises(ConfigError, match="setting pii_threshold is '2'; it must be a number from 0 to 1"):
+        Settings.load(env={"OWNGPT_PII_THRESHOLD": "2"})

@@ -13,8 +13,10 @@ import pytest
 from owngpt.service.app import App
 from owngpt.service.privacy import Policy
 from owngpt.trust.pii import Detector
+from tests.clients.serving import running
 from tests.fakes.canaries import ALL, app_with, echo, leaks, on_disk
 from tests.fakes.engine import client_of, engine_of
+from tests.server.test_responses_socket import ask, connected
 
 pytestmark = pytest.mark.anyio
 
@@ -267,3 +269,17 @@ async def test_batches(caplog: pytest.LogCaptureFixture) -> None:
         assert leaks(echo(submission).encode()) == []
     assert leaks(caplog.text.encode()) == []
     await app.drain()
+
+
+def test_websockets(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with(script=echo)
+    with running(app) as server, connected(server) as socket:
+        first = ask(socket, input=ALL, store=False)[-1]["response"]
+        assert ALL in text_of(first)
+        follows = {"input": "mail hanako@example.com", "previous_response_id": first["id"], "store": False}
+        second = ask(socket, **follows)[-1]["response"]
+        assert ALL in text_of(second)
+        assert "hanako@example.com" in text_of(second)
+    for submission in engine_of(app).submissions:
+        assert leaks(echo(submission).encode()) == []
+        assert "hanako" not in echo(submission)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from owngpt.errors import InvalidRequest
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from owngpt.text.tokenizer import Tokenizer
 
 BLANK = "●"
+_DIGEST_KEY = secrets.token_bytes(32)  # of this process
 _SLOWEST = 20_000  # characters per second that a document is allowed to take
 _ESCAPED = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 
@@ -69,12 +72,14 @@ class Guard:
         for text, entities in zip(texts, found, strict=True):
             for entity in entities:
                 self._vault.put(entity.type, _shown(text.text[entity.start : entity.end]), is_own=True)
-        secrets = list(self._vault)
+        known_values = list(self._vault)
         masked = {}
         for text, entities in zip(texts, found, strict=True):
             marks = [mark.span() for mark in PLACEHOLDER.finditer(text.text)]
-            again = text.relevant(outside(echoes(text.text, secrets, every=is_ours and not text.is_mark), marks))
-            masked[text.key] = self._written(text.text, resolve([*entities, *again]))
+            again = text.relevant(outside(echoes(text.text, known_values, every=is_ours and not text.is_mark), marks))
+            found_here = resolve([*entities, *again])
+            is_cache_key = text.key == ("prompt_cache_key",) and bool(found_here)
+            masked[text.key] = _digest(text.text) if is_cache_key else self._written(text.text, found_here)
         return Masked(masked).apply(document)
 
     def mask_ids(self, ids: Sequence[int], tokenizer: Tokenizer, param: str) -> Sequence[int]:
@@ -150,6 +155,8 @@ def _shown(text: str) -> str:
     return _ESCAPED.sub(lambda match: str(json.loads(f'"{match[0]}"')), text)
 
 
-def counts_header(counts: Mapping[str, int]) -> str:
-    """`EMAIL=2, PERSON=1`: how much was masked, for a header."""
-    return ", ".join(f"{kind}={number}" for kind, number in sorted(counts.items()))
+def _digest(text: str) -> str:
+    """Stands for a key of the cache: equal for equal ones, different for others, and nobody can read it."""
+    return (
+        "masked-" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=_DIGEST_KEY, digest_size=16).hexdigest()
+    )

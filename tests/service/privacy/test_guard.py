@@ -60,6 +60,15 @@ def test_every_string_key_and_long_number_of_a_document() -> None:
     assert (masked["name"], masked["prompt"], masked["seed"]) == ("<PERSON_2>", [4111111111, 2], 4111111111111111)
 
 
+def test_keys_of_the_cache_stay_apart() -> None:
+    """Placeholders are the same in every request, so that they would share what is not to be shared."""
+    keys = ["taro@example.com", "hanako@example.com", "taro@example.com", "plain"]
+    masked = [guard().mask_document({"prompt_cache_key": key})["prompt_cache_key"] for key in keys]
+    assert masked[0] == masked[2] != masked[1]
+    assert masked[3] == "plain"
+    assert "taro" not in masked[0]
+
+
 def test_the_key_of_a_value_is_its_context() -> None:
     assert guard().mask_document({"a": {"password": "swordfish7"}}) == {"a": {"password": "<SECRET_1>"}}
 
