@@ -15,4 +15,5 @@ async def threshold_for(app: App, caller: Caller, options: GroundingOptions, que
         return options.threshold
     language = language_of(question)
     own = await app.workers.run(0, Thresholds(app.database).get, caller.project_id, language)
-    return default_threshold(language) if own is None else own.threshold
+    has_vectors = bool(app.models.embedders)
+    return default_threshold(language, has_vectors=has_vectors) if own is None else own.threshold

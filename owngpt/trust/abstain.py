@@ -28,7 +28,11 @@ def verdict(supports: Sequence[float], support: float, threshold: float) -> Verd
     return Verdict.SUPPORTED if is_whole else Verdict.PARTLY
 
 
-def default_threshold(language: str) -> float:
-    """The bundled one: calibrated on public questions in this language, half of which have no answer."""
-    value: float = bundled()["thresholds"][language]["threshold"]
+def default_threshold(language: str, *, has_vectors: bool) -> float:
+    """The bundled one: calibrated on public questions in this language, half of which have no answer.
+
+    `has_vectors`: whether sentences are compared as vectors, too.
+    """
+    kind = "vectors" if has_vectors else "words"
+    value: float = bundled()["thresholds"][f"{language}.{kind}"]["threshold"]
     return value

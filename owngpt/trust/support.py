@@ -78,9 +78,12 @@ def features(statement: Statement, similarity: float | None = None) -> dict[str,
     whole = "\n".join(statement.evidence)
     best = max(_windows(statement), key=lambda text: _covered(statement.text, text), default="")
     names, numbers = set(_NAME.findall(statement.text)), set(_NUMBER.findall(statement.text))
+    covered, close = _covered(statement.text, whole), _covered(statement.text, best)
     return {
-        "covered": _covered(statement.text, whole),
-        "best": _covered(statement.text, best),
+        "covered": covered,
+        "covered^2": covered * covered,
+        "best": close,
+        "best^2": close * close,
         "order": _order(statement.text, best),
         "names_missing": _missing(names, whole),
         "numbers_missing": _missing(numbers, whole),

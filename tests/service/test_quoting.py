@@ -89,7 +89,7 @@ async def test_in_place_of_an_answer_that_nothing_bears_out_stands_the_sentence_
 async def test_an_answer_that_nothing_bears_out_is_never_shown() -> None:
     app = make_app("Bananas were invented by Napoleon in 1745.")
     tools = ToolUse([Tool("look_up", parameters={"type": "object"})])
-    events = await ask(app, GroundingOptions(threshold=0.99), tool_use=tools)
+    events = await ask(app, GroundingOptions(threshold=1.0), tool_use=tools)
     verdict = verdict_of(events)
     assert verdict.verdict is Verdict.ABSTAINED
     assert text_of(events) == verdict.message

@@ -1,0 +1,274 @@
+"""Fits what decides whether an answer is given, and measures it: `python -m benchmarks.trust [--data ../shared/data]`.
+
+From public questions and statements (SQuAD, JaQuAD; FoolMeTwice, BEGIN, ASDC, JSICK) to the numbers in
+`owngpt/trust/weights.json` (with `--write`) and to the tables of `results/`. Parts are divided by document: weights are
+fitted on one half of the documents, thresholds calibrated on a quarter, and what is reported is of
+the last quarter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.statements import Labelled, statements
+from owngpt.build import load_models
+from owngpt.config import EngineConfig, Settings
+from owngpt.evals.fitting import auc, best_f1, f1_at, fit_logistic
+from owngpt.evals.questions import Asked, Paragraph, asked
+from owngpt.service.embeddings import tokenize
+from owngpt.trust.answering import COMPARED, Candidate, Question, Sentence, Source
+from owngpt.trust.calibrate import Calibration, Outcome, applied, calibrate
+from owngpt.trust.language import Language
+from owngpt.trust.logistic import Logistic
+from owngpt.trust.support import features
+from owngpt.trust.terms import terms
+from owngpt.trust.vectors import Embed, cosine
+
+WEIGHTS = Path(__file__).parents[1] / "owngpt" / "trust" / "weights.json"
+RATE, CONFIDENCE = 0.05, 0.95
+RAGFLOW = 0.2  # its default similarity threshold, which all but a few of retrieved passages reach
+NUM_PARAGRAPHS = 3_000  # of one language
+HARD = "FoolMeTwice"  # written to fool whoever looks at words: for testing only
+LANGUAGES: tuple[Language, ...] = ("en", "ja")
+
+
+class Sentences(NamedTuple):
+    """A question, its likeliest sentences with what speaks for them, and which of them hold the answer."""
+
+    asked: Asked
+    question: Question
+    features: Mapping[Sentence, Mapping[str, float]]
+    is_answer: Mapping[Sentence, bool]
+
+
+def squad(data: Path) -> list[Paragraph]:
+    """SQuAD 1.1's."""
+    with gzip.open(data / "qa" / "squad11_dev_part.json.gz") as file:
+        return list(_paragraphs(json.load(file)))
+
+
+def jaquad(data: Path) -> list[Paragraph]:
+    """JaQuAD's, the first ones."""
+    found: list[Paragraph] = []
+    with tarfile.open(data / "qa" / "jaquad_train.tar.gz") as archive:
+        for name in sorted(name for name in archive.getnames() if name.endswith(".json")):
+            file = archive.extractfile(name)
+            assert file is not None
+            found += _paragraphs(json.load(file))
+    return found
+
+
+def _paragraphs(document: Any) -> Iterator[Paragraph]:
+    for article in document["data"]:
+        for paragraph in article["paragraphs"]:
+            questions = [
+                (q["question"], q["answers"][0]["text"], q["answers"][0]["answer_start"]) for q in paragraph["qas"]
+            ]
+            yield Paragraph(article["title"], paragraph["context"], questions)
+
+
+async def looked_at(examples: Sequence[Asked], embed: Embed | None) -> list[Sentences]:
+    """The likeliest sentences of each, by the weights that are there now; embedded, where something embeds."""
+    found = []
+    for example in examples:
+        question = Question(example.question, [Source(text) for text in example.passages])
+        places = {(one.source, one.span) for one in question.rank()[:COMPARED]}
+        kept = [sentence for sentence in question.sentences if (sentence.source, sentence.span) in places]
+        similarities: dict[Sentence, float] = {}
+        if embed is not None and kept:
+            first, *others = await embed([example.question, *(sentence.text for sentence in kept)])
+            similarities = {s: cosine(first, vector) for s, vector in zip(kept, others, strict=True)}
+        rows = {sentence: question.features(sentence, similarities.get(sentence)) for sentence in kept}
+        is_answer = {sentence: _holds(sentence, example.answer) for sentence in kept}
+        found.append(Sentences(example, question, rows, is_answer))
+    return found
+
+
+def _holds(sentence: Sentence, answer: tuple[int, int] | None) -> bool:
+    return answer is not None and sentence.source == answer[0] and sentence.span.start <= answer[1] < sentence.span.end
+
+
+def fit_answers(found: Sequence[Sentences]) -> dict[str, object]:
+    """Does a sentence answer a question?"""
+    train = [one for one in found if one.asked.part == "train"]
+    rows = [row for one in train for row in one.features.values()]
+    return fit_logistic(rows, [one.is_answer[sentence] for one in train for sentence in one.features])
+
+
+def ranked(one: Sentences, answers: Logistic) -> list[tuple[Candidate, Sentence]]:
+    """The sentences by these weights, the likeliest first."""
+    pairs = [(Candidate(s.source, s.span, answers(row)), s) for s, row in one.features.items()]
+    return sorted(pairs, key=lambda pair: -pair[0].probability)
+
+
+def fit_confidence(found: Sequence[Sentences], answers: Logistic) -> dict[str, object]:
+    """Is the likeliest sentence a right answer?"""
+    rows, labels = [], []
+    for one in found:
+        if one.asked.part == "train" and (order := ranked(one, answers)):
+            rows.append(one.question.contrast([candidate for candidate, _ in order]))
+            labels.append(one.is_answer[order[0][1]])
+    return fit_logistic(rows, labels)
+
+
+def outcomes(found: Sequence[Sentences], part: str, answers: Logistic, confidence: Logistic | None) -> list[Outcome]:
+    """What would be answered, how sure of it; without weights of confidence, as sure as the search's score says."""
+    result = []
+    for one in found:
+        if one.asked.part != part:
+            continue
+        order = ranked(one, answers)
+        is_right = bool(order) and one.is_answer[order[0][1]]
+        if not order:
+            result.append(Outcome(0.0, False))
+        elif confidence is None:
+            result.append(Outcome(similarity(one.asked), is_right))
+        else:
+            result.append(Outcome(confidence(one.question.contrast([candidate for candidate, _ in order])), is_right))
+    return result
+
+
+def similarity(one: Asked) -> float:
+    """A score of the search from 0 to 1: the best passage's, as a part of the highest that its question could have."""
+    return one.scores[0] / (one.scores[0] + 2.0 * max(1, terms(one.question).total())) if one.scores else 0.0
+
+
+def row(name: str, found: Calibration) -> str:
+    """A line of the table."""
+    wrong = found.num_false / max(1, found.num_answered)
+    return (
+        f"| {name} | {found.threshold:.3f} | {found.num_questions} | {found.answered:.1%} | {found.rate:.1%} |"
+        f" {found.bound:.1%} | {wrong:.1%} |"
+    )
+
+
+def report_answers(language: str, found: Sequence[Sentences], answers: Logistic, confidence: Logistic) -> Calibration:
+    """Calibrate, and print what holds for the documents that were not looked at, beside thresholds on the search."""
+    own = calibrate(outcomes(found, "calibrate", answers, confidence), rate=RATE, confidence=CONFIDENCE)
+    by_score = calibrate(outcomes(found, "calibrate", answers, None), rate=RATE, confidence=CONFIDENCE)
+    test, test_by_score = (outcomes(found, "test", answers, weights) for weights in (confidence, None))
+    print(row(f"{language}: calibrated support", applied(test, own.threshold)))
+    print(row(f"{language}: search score, calibrated the same way", applied(test_by_score, by_score.threshold)))
+    print(row(f"{language}: search score over {RAGFLOW}, as RAGFlow does", applied(test_by_score, RAGFLOW)))
+    print(row(f"{language}: always answered", applied(test, 0.0)))
+    return own
+
+
+def fit_supports(language: str, labelled: Sequence[Labelled]) -> dict[str, object]:
+    """Does evidence bear a statement out?"""
+    train = [one for one in labelled if one.language == language and one.is_train and one.source != HARD]
+    return fit_logistic([features(one.statement) for one in train], [one.is_supported for one in train])
+
+
+def report_supports(language: str, labelled: Sequence[Labelled], scorer: Logistic) -> None:
+    """By data set: lexical overlap alone, and combined; F1 at the threshold that is best on the training part."""
+    mine = [one for one in labelled if one.language == language]
+    for name in sorted({one.source for one in mine}):
+        train, test = ([one for one in mine if one.source == name and one.is_train is part] for part in (True, False))
+        cells = [name, str(len(test))]
+        scores_of: tuple[Callable[[Labelled], float], ...] = (
+            lambda one: features(one.statement)["covered"],
+            lambda one: scorer(features(one.statement)),
+        )
+        for score in scores_of:
+            cut, _ = best_f1([score(one) for one in train], [one.is_supported for one in train])
+            scores, labels = [score(one) for one in test], [one.is_supported for one in test]
+            cells += [f"{auc(scores, labels):.3f}", f"{f1_at(scores, labels, cut):.3f}"]
+        print(f"| {language}: {' | '.join(cells)} |")
+
+
+def embedder(folder: Path) -> Embed:
+    """The bundled embedding model."""
+    engine = EngineConfig(kv_memory=8 * 1024**2, threads=1)
+    served = load_models(Settings(data_dir=folder, engine=engine)).embedders[0]
+
+    async def embed(texts: Sequence[str]) -> list[list[float]]:
+        ids = tokenize(served.tokenizer, texts)
+        return await served.embedder.embed([tokens[: served.embedder.max_input_tokens] for tokens in ids])
+
+    return embed
+
+
+def main() -> None:
+    """Fit, calibrate, report; with `--write`, put the numbers where they are used."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--questions", type=int, default=6_000, help="of each language; 0 fits support only")
+    parser.add_argument("--embedded", type=int, default=500, help="for training, with vectors; 0: words alone")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    document = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    if arguments.questions:
+        print("| answers | threshold | questions | answered | false answers | 95% bound | of answers false |")
+        print("|---|---|---|---|---|---|---|")
+        for language in LANGUAGES:
+            fit_language(language, arguments, document)
+    print("\n| support | statements | AUC overlap | F1 overlap | AUC combined | F1 combined |")
+    print("|---|---|---|---|---|---|")
+    labelled = statements(arguments.data)
+    for language in LANGUAGES:
+        fitted = fit_supports(language, labelled)
+        document["logistic"][f"supports.{language}"] = fitted
+        report_supports(language, labelled, logistic_of(fitted))
+    if arguments.write:
+        write(document)
+
+
+def fit_language(language: Language, arguments: argparse.Namespace, document: dict[str, Any]) -> None:
+    """What decides on answers in one language; into the document."""
+    paragraphs = (squad if language == "en" else jaquad)(arguments.data)[:NUM_PARAGRAPHS]
+    examples = list(asked(paragraphs, arguments.questions))
+    with tempfile.TemporaryDirectory() as folder:
+        embed = embedder(Path(folder)) if arguments.embedded else None
+        plain = asyncio.run(looked_at(examples, None))
+        train = [example for example in examples if example.part == "train"][: arguments.embedded]
+        others = [example for example in examples if example.part != "train"]
+        vectors = asyncio.run(looked_at([*train, *others], embed)) if embed else []
+    fitted = fit_answers([*plain, *vectors])
+    answers = logistic_of(fitted)
+    sure = fit_confidence([*plain, *vectors], answers)
+    document["logistic"] |= {f"answers.{language}": fitted, f"confidence.{language}": sure}
+    found = report_answers(f"{language}, words alone", plain, answers, logistic_of(sure))
+    document["thresholds"][f"{language}.words"] = threshold_json(found)
+    if vectors:
+        found = report_answers(f"{language}, with vectors", vectors, answers, logistic_of(sure))
+        document["thresholds"][f"{language}.vectors"] = threshold_json(found)
+
+
+def logistic_of(fitted: Mapping[str, Any]) -> Logistic:
+    return Logistic(fitted["bias"], fitted["weights"])
+
+
+def threshold_json(found: Calibration) -> dict[str, object]:
+    return {
+        "threshold": round(found.threshold, 6),
+        "num_questions": found.num_questions,
+        "false_answers": round(found.rate, 4),
+        "bound": round(found.bound, 4),
+        "confidence": found.confidence,
+        "answered": round(found.answered, 4),
+    }
+
+
+def write(document: Mapping[str, Any]) -> None:
+    """Only numbers, and where they come from."""
+    made = {
+        **document,
+        "made": f"{date.today().isoformat()} by benchmarks/trust.py",
+        "from": "answers, confidence, thresholds: SQuAD 1.1 (en), JaQuAD (ja); supports: BEGIN (en), ASDC, JSICK (ja), "
+        "and sentences of SQuAD and JaQuAD that were left alone or falsified",
+    }
+    WEIGHTS.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
