@@ -18,6 +18,7 @@ from owngpt.service.grounding import GroundedEvent, GroundedGeneration, Grounded
 from owngpt.service.inline import passages_of
 from owngpt.service.privacy.chat import reader_of
 from owngpt.service.responses.builder import ResponseBuilder
+from owngpt.service.responses.compaction import Compacted, compact_if_long
 from owngpt.service.responses.file_search import Found, find
 from owngpt.service.responses.hosted import MAX_CALLS
 from owngpt.service.responses.items import Item
@@ -111,11 +112,14 @@ class Answer:
 
     async def _generate(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """One pass of the model over the conversation until now."""
+        compacted = await self._compact(turn)
         found = await self._find(turn)
         before = self.usage
         async with self._generation(turn) as generation:
             for event in () if self.has_begun else self.builder.begin():
                 self.has_begun = True
+                yield event
+            for event in self._tell_whole(compacted.item) if compacted else ():
                 yield event
             for event in self._tell(found) if found else ():
                 yield event
@@ -123,6 +127,19 @@ class Answer:
                 self.usage = before + generation.usage
                 for event in self._read(news):
                     yield event
+
+    async def _compact(self, turn: Turn) -> Compacted | None:
+        """Sum the conversation up, where it is too long, before it is answered."""
+        if self.has_begun:
+            return None
+        compacted = await compact_if_long(self._app, self._caller, turn, self._context)
+        if compacted is not None:
+            self._context, self.usage = compacted.context, compacted.usage
+        return compacted
+
+    def _tell_whole(self, item: Item) -> Iterator[Event]:
+        yield from self.builder.open(self.builder.open_whole(item))
+        yield from self.builder.close()
 
     def _read(self, news: GroundedEvent) -> Iterator[Event]:
         if isinstance(news, Citation):
@@ -135,7 +152,8 @@ class Answer:
     @asynccontextmanager
     async def _generation(self, turn: Turn) -> AsyncIterator[GroundedGeneration]:
         """What the model says: tied to passages, where there are any to be tied to."""
-        app, caller, outputs = self._app, self._caller, self.builder.document["output"]
+        app, caller = self._app, self._caller
+        outputs = [item for item in self.builder.document["output"] if item["type"] != "compaction"]
         size = INLINE_COST if outputs and turn.guard else 0
         request = self._request(turn, await app.workers.run(size, mask_again, turn.guard, outputs))
         if self._passages is None:

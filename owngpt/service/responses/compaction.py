@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from owngpt.errors import EngineFailed
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatPrompt, ChatReader
 from owngpt.service.generate import GenerationRequest, generate
 from owngpt.service.responses.items import Item, is_user_message, item_id, new_id
-from owngpt.service.responses.rendering import to_messages
+from owngpt.service.responses.rendering import WHOLE, to_messages
 from owngpt.service.responses.seal import Seal
 from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.service.responses.usage import response_usage
@@ -33,17 +34,8 @@ TASK = (
 
 async def compact(app: App, caller: Caller, turn: Turn, context: Context) -> dict[str, Any]:
     """`response.compaction`: the newest messages of people, and one item that stands for the whole conversation."""
-    seal = seal_of(app, caller)
-    pieces, kept = await app.workers.run(INLINE_COST, _plan, turn, context.items, seal)
-    summary, usage = "", Usage()
-    for piece in pieces:
-        summary, cost = await _sum_up(app, caller, turn, summary, piece)
-        usage += cost
-    item = {
-        "type": "compaction",
-        "id": item_id("compaction"),
-        "encrypted_content": seal.close(summary, "compaction"),
-    }
+    item, usage = await _compaction(app, caller, turn, context.items, "compaction")
+    kept = await app.workers.run(INLINE_COST, _kept, context.items, turn)
     return {
         "id": new_id("resp"),
         "object": "response.compaction",
@@ -53,9 +45,38 @@ async def compact(app: App, caller: Caller, turn: Turn, context: Context) -> dic
     }
 
 
-def _plan(turn: Turn, items: Sequence[Item], seal: Seal) -> tuple[list[str], list[Item]]:
-    """What is to be summed up, in pieces, and what is kept."""
-    return list(_pieces(to_messages(items, seal), turn)), _kept(items, turn)
+class Compacted(NamedTuple):
+    """A context in short: the item that stands for all of it, then the turn's own input; and what that cost."""
+
+    context: Context
+    item: Item
+    usage: Usage
+
+
+async def compact_if_long(app: App, caller: Caller, turn: Turn, context: Context) -> Compacted | None:
+    """Where the turn wants it: once the prompt has more tokens than `compact_threshold`."""
+    if turn.compact_threshold is None or len(context.items) == len(context.inputs):
+        return None
+    prompt = turn.prompt(context.items, seal_of(app, caller))
+    if await app.workers.run(INLINE_COST, prompt.count, turn.model) <= turn.compact_threshold:
+        return None
+    item, usage = await _compaction(app, caller, turn, context.items, WHOLE)
+    system = [item for item in context.items if item.get("role") in ("system", "developer")]
+    own = {item["id"] for item in context.inputs}
+    items = [*(each for each in system if each["id"] not in own), item, *context.inputs]
+    return Compacted(replace(context, items=items), item, usage)
+
+
+async def _compaction(app: App, caller: Caller, turn: Turn, items: Sequence[Item], kind: str) -> tuple[Item, Usage]:
+    """A sealed summary of these items."""
+    seal = seal_of(app, caller)
+    pieces = await app.workers.run(INLINE_COST, _pieces, items, turn, seal)
+    summary, usage = "", Usage()
+    for piece in pieces:
+        summary, cost = await _sum_up(app, caller, turn, summary, piece)
+        usage += cost
+    item = {"type": "compaction", "id": item_id("compaction"), "encrypted_content": seal.close(summary, kind)}
+    return item, usage
 
 
 async def _sum_up(app: App, caller: Caller, turn: Turn, before: str, piece: str) -> tuple[str, Usage]:
@@ -90,13 +111,13 @@ async def _sum_up(app: App, caller: Caller, turn: Turn, before: str, piece: str)
     return summary, usage
 
 
-def _pieces(messages: Sequence[Message], turn: Turn) -> Iterator[str]:
+def _pieces(items: Sequence[Item], turn: Turn, seal: Seal) -> list[str]:
     """The conversation as text, in pieces that fit beside the task and a summary."""
-    lines = "\n".join(_line(message) for message in messages)
+    lines = "\n".join(_line(message) for message in to_messages(items, seal))
     room = turn.model.engine.max_model_len - 2 * _summary_tokens(turn) - _cost(turn, TASK) - 64
     ids = turn.model.tokenizer.encode(lines)
-    for start in range(0, len(ids), max(1, room)):
-        yield turn.model.tokenizer.decode(ids[start : start + max(1, room)])
+    size = max(1, room)
+    return [turn.model.tokenizer.decode(ids[start : start + size]) for start in range(0, len(ids), size)]
 
 
 def _line(message: Message) -> str:

@@ -33,7 +33,8 @@ class OpenItem(ABC):
     def close(self, status: Status) -> Iterator[Event]:
         """Its last events."""
         yield from self._end("".join(self._texts))
-        self.item["status"] = status
+        if self.item["type"] != "compaction":  # which has none
+            self.item["status"] = status
         yield self._emit("response.output_item.done", output_index=self._index, item=copy(self.item))
 
     @abstractmethod

@@ -8,21 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.responses.items import CALL_OF, Item, text_of
 from owngpt.service.responses.seal import Seal
 from owngpt.types import Message, ToolCall
 
+WHOLE = "context"  # the kind of sealed summaries that stand for everything before them
 SUMMARY = "This is a summary of the conversation so far:\n\n"
 
 
 def to_messages(items: Iterable[Item], seal: Seal) -> list[Message]:
     """In order. Raises `InvalidRequest` for encrypted content that is not of this server and project."""
     messages: list[Message] = []
-    for item in items:
+    for item in _since_compaction(list(items), seal):
         _add(messages, item, seal)
     return messages
+
+
+class Summary(NamedTuple):
+    """What a compaction item holds. `stands_for_all`: of what comes before it, only system messages are still shown."""
+
+    text: str
+    stands_for_all: bool
+
+
+def summary_of(item: Item, seal: Seal) -> Summary:
+    """Raises `InvalidRequest` for one that is not of this server and project."""
+    sealed = item["encrypted_content"]
+    try:
+        return Summary(seal.open(sealed, WHOLE), stands_for_all=True)
+    except InvalidRequest:
+        return Summary(seal.open(sealed, "compaction"), stands_for_all=False)
+
+
+def _since_compaction(items: list[Item], seal: Seal) -> list[Item]:
+    """Without what the last summary of a whole conversation stands for."""
+    for i in reversed(range(len(items))):
+        if items[i]["type"] == "compaction" and summary_of(items[i], seal).stands_for_all:
+            return [*(item for item in items[:i] if item.get("role") in ("system", "developer")), *items[i:]]
+    return items
 
 
 def check_calls(items: Sequence[Item]) -> None:
@@ -52,7 +78,7 @@ def _add(messages: list[Message], item: Item, seal: Seal) -> None:
         case "function_call_output" | "custom_tool_call_output":
             messages.append(Message("tool", text_of(item["output"]), tool_call_id=item["call_id"]))
         case "compaction":
-            messages.append(Message("user", SUMMARY + seal.open(item["encrypted_content"], "compaction")))
+            messages.append(Message("user", SUMMARY + summary_of(item, seal).text))
         case _:
             pass  # file_search_call: its passages were shown to the answer that they were searched for
 

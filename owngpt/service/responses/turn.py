@@ -42,6 +42,7 @@ class Turn:
     has_summary: bool = False  # thinking is delivered as a summary
     include: frozenset[str] = frozenset()
     may_drop: bool = False  # truncation: auto
+    compact_threshold: int | None = None  # tokens above which the conversation is summed up first
     hosted: Sequence[HostedTool] = ()
     search: FileSearch | None = None
     documents: Sequence[InlineDocument] = ()

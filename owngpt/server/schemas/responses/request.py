@@ -137,7 +137,6 @@ _REFUSED = {
     "moderation": "this server has no moderation model",
     "prompt": "this server keeps no prompts; send 'instructions' and 'input'",
     "max_tokens": "its name here is 'max_output_tokens'",
-    "context_management": "compact the conversation with POST /v1/responses/compact",
 }
 
 

@@ -88,6 +88,7 @@ def to_turn(
         conversation_id=request.conversation.id if request.conversation else None,
         include=frozenset(request.include or ()),
         max_tool_calls=request.max_tool_calls,
+        compact_threshold=_threshold(request, model),
         search=tools.search,
         documents=to_documents(request.documents or []),
         grounding=to_options(request.citation_options),
@@ -180,6 +181,13 @@ def stores(app: App, caller: Caller, request: ResponseRequest) -> bool:
 def keeps_nothing(app: App, caller: Caller) -> bool:
     """Whether nothing of a content may be written for this caller."""
     return app.settings.store == "never" or caller.keeps_nothing
+
+
+def _threshold(request: ResponseRequest, model: ServedModel) -> int | None:
+    """Tokens above which the conversation is summed up; where nothing is said, three quarters of what fits."""
+    if not request.context_management:
+        return None
+    return request.context_management[0].compact_threshold or model.engine.max_model_len * 3 // 4
 
 
 def _check_conversation(app: App, caller: Caller, request: ResponseRequest) -> None:
