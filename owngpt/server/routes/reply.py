@@ -22,6 +22,7 @@ from owngpt.service.tiers import tier_of
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Tier
 
+LOOKING_COST = 8  # a character that is looked through takes as long as so many that are tokenized
 _PATIENCE_HEADERS = ("x-request-timeout", "x-stainless-read-timeout", "x-stainless-timeout")
 M = TypeVar("M", bound=WireModel)
 
@@ -89,7 +90,8 @@ async def masked_body(request: Request) -> bytes:
     guard = request.state.guard = await app.privacy.open(caller_of(request))
     if guard is None:
         return body
-    return await app.workers.run(len(body), lambda: dump(guard.mask_document(load(body))))
+    cost = len(body) * LOOKING_COST
+    return await app.workers.run(cost, lambda: dump(guard.mask_document(load(body))))
 
 
 def guard_of(request: Request) -> Guard | None:

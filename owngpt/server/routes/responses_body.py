@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from owngpt.server.routes.reply import LOOKING_COST
 from owngpt.server.schemas.base import dump, load
 from owngpt.service.app import App, Caller
 from owngpt.service.privacy import Guard
@@ -25,4 +26,5 @@ async def guarded(app: App, caller: Caller, content: bytes, known: Guard | None 
     guard = await guard_for(app, caller, document, known)
     if guard is None:
         return Body(content, None)
-    return Body(await app.workers.run(len(content), lambda: dump(guard.mask_document(document))), guard)
+    cost = len(content) * LOOKING_COST
+    return Body(await app.workers.run(cost, lambda: dump(guard.mask_document(document))), guard)

@@ -77,19 +77,31 @@ def outside(entities: Sequence[Entity], ours: Sequence[tuple[int, int]]) -> list
     return list(entities)
 
 
-def echoes(text: str, secrets: Sequence[Secret], *, every: bool = False) -> list[Entity]:
-    """Where values that were found elsewhere stand again, also where nothing around says what they are.
+Forms = Sequence[tuple[str, str]]  # what to look for, and its type
 
-    `every`: also short ones, and as JSON writes them: for what is stored, where one too many does no harm.
-    """
-    found = []
-    for secret in secrets[:MAX_ECHOES]:
-        if secret.kind == LITERAL or not (_is_telling(secret) or (every and secret.is_own and len(secret.value) > 1)):
-            continue
-        forms = {secret.value, json.dumps(secret.value)[1:-1], json.dumps(secret.value, ensure_ascii=False)[1:-1]}
-        for form in forms if every else (secret.value,):
-            found += [Entity(*span, secret.kind, 1.0, "echo") for span in _standing_alone(form, text)]
-    return found
+
+def telling_forms(secrets: Iterable[Secret]) -> Forms:
+    """Values that are long enough to be nothing else, also where nothing around says what they are."""
+    telling = [secret for secret in secrets if secret.kind != LITERAL and _is_telling(secret)]
+    return [(secret.value, secret.kind) for secret in telling[:MAX_ECHOES]]
+
+
+def all_forms(secrets: Iterable[Secret]) -> Forms:
+    """Every value of the caller's, also as JSON writes it: for what is stored, where one too many does no harm."""
+    own = [secret for secret in secrets if secret.kind != LITERAL and secret.is_own and len(secret.value) > 1]
+    forms = {form: secret.kind for secret in own for form in _written_ways(secret.value)}
+    return list(forms.items())
+
+
+def echoes(text: str, forms: Forms) -> list[Entity]:
+    """Where values that were found elsewhere stand again."""
+    return [
+        Entity(*span, kind, 1.0, "echo") for form, kind in forms if form in text for span in _standing_alone(form, text)
+    ]
+
+
+def _written_ways(value: str) -> tuple[str, ...]:
+    return value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]
 
 
 def _standing_alone(value: str, text: str) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.privacy.documents import Masked, restored, walk
-from owngpt.service.privacy.finder import Finder, echoes, outside
+from owngpt.service.privacy.finder import Finder, all_forms, echoes, outside, telling_forms
 from owngpt.service.privacy.output import OutputStream
 from owngpt.service.privacy.policy import Policy
 from owngpt.service.privacy.vault import LITERAL, PLACEHOLDER, Vault
@@ -66,17 +66,20 @@ class Guard:
         """First everything is looked through, so that a value is found wherever it stands; then it is written anew."""
         deadline, texts = self._finder.deadline(), walk(document, where)
         known = self._vault.get if is_ours else None
-        found = [text.relevant(self._finder.find(text.text, deadline, label=text.label, known=known)) for text in texts]
+        distinct = dict.fromkeys((text.text, text.label) for text in texts)  # the same keys stand everywhere
+        entities_of = {each: self._finder.find(each[0], deadline, label=each[1], known=known) for each in distinct}
+        found = [text.relevant(entities_of[text.text, text.label]) for text in texts]
         if not is_ours:
             self._refuse_blocked([(text.path, entities) for text, entities in zip(texts, found, strict=True)])
         for text, entities in zip(texts, found, strict=True):
             for entity in entities:
                 self._vault.put(entity.type, _shown(text.text[entity.start : entity.end]), is_own=True)
-        known_values = list(self._vault)
+        telling, everything = telling_forms(self._vault), all_forms(self._vault) if is_ours else ()
         masked = {}
         for text, entities in zip(texts, found, strict=True):
             marks = [mark.span() for mark in PLACEHOLDER.finditer(text.text)]
-            again = text.relevant(outside(echoes(text.text, known_values, every=is_ours and not text.is_mark), marks))
+            forms = everything if is_ours and not text.is_mark else telling
+            again = text.relevant(outside(echoes(text.text, forms), marks))
             found_here = resolve([*entities, *again])
             is_cache_key = text.key == ("prompt_cache_key",) and bool(found_here)
             masked[text.key] = _digest(text.text) if is_cache_key else self._written(text.text, found_here)
