@@ -50,6 +50,14 @@ def test_answers_with_the_events_of_a_stream(server: Running) -> None:
         assert "stream_id" not in ask(socket, input="Hi")[0]
 
 
+def test_says_what_it_ignores(server: Running) -> None:
+    """There is no header for it, so the first event tells."""
+    with connected(server) as socket:
+        first, second, *_ = ask(socket, input="Hi", best_guess=1, client_metadata={"a": "b"})
+        assert first["ignored"] == ["best_guess", "client_metadata"]
+        assert "ignored" not in second
+
+
 def test_remembers_what_is_not_stored_as_long_as_it_is_connected(server: Running) -> None:
     with connected(server) as socket:
         first = ask(socket, input="My name is Ann", store=False)[-1]["response"]

@@ -134,7 +134,8 @@ class _Connection:
         last: Event | None = None
         async with aclosing(respond(app, caller, turn, context)) as events:
             async for last in events:
-                await self._send(_enveloped(last), wire.stream_id)
+                told = {"ignored": read.ignored} if read.ignored and last["type"] == "response.created" else {}
+                await self._send({**_enveloped(last), **told}, wire.stream_id)
         assert last is not None
         if last["response"]["status"] == "failed":
             self.remembered.pop(wire.previous_response_id or "", None)
