@@ -107,6 +107,15 @@ async def test_the_stream_of_a_loop_is_one_response() -> None:
     assert added == [0, 1, 2]
 
 
+async def test_a_call_that_the_client_has_to_make_ends_the_response() -> None:
+    app, clock = make_app(f"{call('clock')}\n{call('ring')}"), Clock()
+    ring = Tool("ring", "Rings.", {"type": "object", "properties": {}})
+    use = ToolUse([CLOCK, ring], params=["tools[0]", "tools[1]"])
+    document = await respond_whole(app, caller_of(app), turn_of(app, clock, tool_use=use), CONTEXT)
+    assert [item.get("name") for item in document["output"] if item["type"] == "function_call"] == ["ring", "clock"]
+    assert len(engine_of(app).submissions) == 1
+
+
 async def test_only_as_many_calls_as_are_allowed_are_made() -> None:
     app, clock = make_app(call("clock")), Clock()
     document = await respond_whole(app, caller_of(app), turn_of(app, clock, max_tool_calls=2), CONTEXT)

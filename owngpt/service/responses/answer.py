@@ -21,7 +21,7 @@ from owngpt.service.responses.builder import ResponseBuilder
 from owngpt.service.responses.compaction import Compacted, compact_if_long
 from owngpt.service.responses.file_search import Found, find
 from owngpt.service.responses.hosted import MAX_CALLS
-from owngpt.service.responses.items import Item
+from owngpt.service.responses.items import CALL_OF, CALLS, Item
 from owngpt.service.responses.keeping import keep
 from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.private import mask_again
@@ -213,9 +213,16 @@ class Answer:
                     yield event
         self._num_calls_left = max(0, self._num_calls_left - len(self._calls))
 
+    @property
+    def _waits_for_client(self) -> bool:
+        """Whether the model has also called a tool that the client runs."""
+        output = self.builder.document["output"]
+        given = {item["call_id"] for item in output if item["type"] in CALL_OF}
+        return any(item["type"] in CALLS and item["call_id"] not in given for item in output)
+
     def _next(self, turn: Turn) -> Turn | None:
         """The pass after the one that called tools: free to answer, without hosted tools when no call is left."""
-        if not self._calls:
+        if not self._calls or self._waits_for_client:
             return None
         limit = self._turn.sampling.max_tokens
         left = None if limit is None else limit - self.usage.completion_tokens
