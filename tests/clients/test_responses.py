@@ -288,6 +288,18 @@ def test_no_parameter_of_the_sdk_is_unknown_here(method: Any, shape: type[WireMo
     assert set(inspect.signature(method).parameters) - own <= set(shape.model_fields)
 
 
+def test_makes_responses_in_the_background(client: OpenAI) -> None:
+    stream = client.responses.create(model="fake", input="Hi", background=True, stream=True)
+    first = next(iter(stream))
+    assert first.type == "response.created"
+    stream.close()
+    rest = list(client.responses.retrieve(first.response.id, stream=True, starting_after=first.sequence_number))
+    assert [event.type for event in rest][:2] == ["response.queued", "response.in_progress"]
+    assert rest[-1].type == "response.completed"
+    assert client.responses.retrieve(first.response.id).output_text == SAID
+    assert client.responses.cancel(first.response.id).status == "completed"
+
+
 @pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
 def test_the_sdk_speaks_over_a_websocket(client: OpenAI) -> None:
     with client.responses.connect() as connection:
