@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import gzip
 import json
+import random
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,12 +25,13 @@ from owngpt.build import load_models
 from owngpt.config import EngineConfig, Settings
 from owngpt.evals.fitting import auc, best_f1, f1_at, fit_logistic
 from owngpt.evals.questions import Asked, Paragraph, asked
-from owngpt.service.embeddings import tokenize
+from owngpt.service.evidence import embed_with, reads
+from owngpt.service.workers import Workers
 from owngpt.trust.answering import COMPARED, Candidate, Question, Sentence, Source
 from owngpt.trust.calibrate import Calibration, Outcome, applied, calibrate
 from owngpt.trust.language import Language
 from owngpt.trust.logistic import Logistic
-from owngpt.trust.support import features
+from owngpt.trust.support import CombinedScorer, features
 from owngpt.trust.terms import terms
 from owngpt.trust.vectors import Embed, cosine
 
@@ -38,6 +40,7 @@ RATE, CONFIDENCE = 0.05, 0.95
 RAGFLOW = 0.2  # its default similarity threshold, which all but a few of retrieved passages reach
 NUM_PARAGRAPHS = 3_000  # of one language
 HARD = "FoolMeTwice"  # written to fool whoever looks at words: for testing only
+_SAMPLES: dict[Language, str] = {"en": "When was the tower built?", "ja": "塔はいつ建てられましたか。"}
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 
 
@@ -163,39 +166,63 @@ def report_answers(language: str, found: Sequence[Sentences], answers: Logistic,
     return own
 
 
-def fit_supports(language: str, labelled: Sequence[Labelled]) -> dict[str, object]:
+class Weighed(NamedTuple):
+    """A statement with what speaks for it and against it: by words alone, and (of some) by vectors, too."""
+
+    labelled: Labelled
+    words: Mapping[str, float]
+    vectors: Mapping[str, float] | None
+
+
+async def weighed(labelled: Sequence[Labelled], num_embedded: int, embed: Embed | None) -> list[Weighed]:
+    """All of them, in an order of their own; the first `num_embedded` are embedded."""
+    shuffled = random.Random(0).sample(labelled, len(labelled))
+    found = []
+    for number, one in enumerate(shuffled):
+        vectors = None
+        if embed is not None and number < num_embedded:
+            similarity = await CombinedScorer(embed).similarity(one.statement)
+            vectors = features(one.statement, similarity)
+        found.append(Weighed(one, features(one.statement), vectors))
+    return found
+
+
+def fit_supports(found: Sequence[Weighed]) -> dict[str, object]:
     """Does evidence bear a statement out?"""
-    train = [one for one in labelled if one.language == language and one.is_train and one.source != HARD]
-    return fit_logistic([features(one.statement) for one in train], [one.is_supported for one in train])
+    train = [one for one in found if one.labelled.is_train and one.labelled.source != HARD]
+    embedded = [one for one in train if one.vectors is not None]
+    rows = [*(one.words for one in train), *(one.vectors or {} for one in embedded)]
+    return fit_logistic(rows, [one.labelled.is_supported for one in [*train, *embedded]])
 
 
-def report_supports(language: str, labelled: Sequence[Labelled], scorer: Logistic) -> None:
+def report_supports(language: str, found: Sequence[Weighed], scorer: Logistic) -> None:
     """By data set: lexical overlap alone, and combined; F1 at the threshold that is best on the training part."""
-    mine = [one for one in labelled if one.language == language]
-    for name in sorted({one.source for one in mine}):
-        train, test = ([one for one in mine if one.source == name and one.is_train is part] for part in (True, False))
-        cells = [name, str(len(test))]
-        scores_of: tuple[Callable[[Labelled], float], ...] = (
-            lambda one: features(one.statement)["covered"],
-            lambda one: scorer(features(one.statement)),
+    for name in sorted({one.labelled.source for one in found}):
+        mine = [one for one in found if one.labelled.source == name]
+        scores_of: tuple[Callable[[Weighed], float], ...] = (
+            lambda one: one.words["covered"],
+            lambda one: scorer(one.words),
         )
-        for score in scores_of:
-            cut, _ = best_f1([score(one) for one in train], [one.is_supported for one in train])
-            scores, labels = [score(one) for one in test], [one.is_supported for one in test]
-            cells += [f"{auc(scores, labels):.3f}", f"{f1_at(scores, labels, cut):.3f}"]
-        print(f"| {language}: {' | '.join(cells)} |")
+        cells = measured(mine, scores_of[0]) + measured(mine, scores_of[1])
+        embedded = [one for one in mine if one.vectors is not None]
+        cells += measured(embedded, lambda one: one.words["covered"]) if embedded else ["", ""]
+        cells += measured(embedded, lambda one: scorer(one.vectors or {})) if embedded else ["", ""]
+        print(f"| {language}: {name} | {sum(not one.labelled.is_train for one in mine)} | {' | '.join(cells)} |")
 
 
-def embedder(folder: Path) -> Embed:
-    """The bundled embedding model."""
+def measured(found: Sequence[Weighed], score: Callable[[Weighed], float]) -> list[str]:
+    """AUC and F1 on the part that was not trained on."""
+    train, test = ([one for one in found if one.labelled.is_train is part] for part in (True, False))
+    cut, _ = best_f1([score(one) for one in train], [one.labelled.is_supported for one in train])
+    scores, labels = [score(one) for one in test], [one.labelled.is_supported for one in test]
+    return [f"{auc(scores, labels):.3f}", f"{f1_at(scores, labels, cut):.3f}"]
+
+
+def embedder(folder: Path, language: Language) -> Embed | None:
+    """The bundled embedding model, for a language that it reads."""
     engine = EngineConfig(kv_memory=8 * 1024**2, threads=1)
     served = load_models(Settings(data_dir=folder, engine=engine)).embedders[0]
-
-    async def embed(texts: Sequence[str]) -> list[list[float]]:
-        ids = tokenize(served.tokenizer, texts)
-        return await served.embedder.embed([tokens[: served.embedder.max_input_tokens] for tokens in ids])
-
-    return embed
+    return embed_with(served, Workers()) if reads(served, _SAMPLES[language]) else None
 
 
 def main() -> None:
@@ -204,6 +231,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--questions", type=int, default=6_000, help="of each language; 0 fits support only")
     parser.add_argument("--embedded", type=int, default=500, help="for training, with vectors; 0: words alone")
+    parser.add_argument("--statements", type=int, default=1_500, help="of each language that are embedded")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     document = json.loads(WEIGHTS.read_text(encoding="utf-8"))
@@ -212,13 +240,19 @@ def main() -> None:
         print("|---|---|---|---|---|---|---|")
         for language in LANGUAGES:
             fit_language(language, arguments, document)
-    print("\n| support | statements | AUC overlap | F1 overlap | AUC combined | F1 combined |")
-    print("|---|---|---|---|---|---|")
+            if arguments.write:
+                write(document)
+    print("\n| support | statements | AUC overlap | F1 overlap | AUC words | F1 words |", end="")
+    print(" AUC overlap of the embedded | F1 | AUC with vectors | F1 |\n|---|---|---|---|---|---|---|---|---|---|")
     labelled = statements(arguments.data)
     for language in LANGUAGES:
-        fitted = fit_supports(language, labelled)
+        mine = [one for one in labelled if one.language == language]
+        with tempfile.TemporaryDirectory() as folder:
+            embed = embedder(Path(folder), language) if arguments.statements else None
+            found = asyncio.run(weighed(mine, arguments.statements, embed))
+        fitted = fit_supports(found)
         document["logistic"][f"supports.{language}"] = fitted
-        report_supports(language, labelled, logistic_of(fitted))
+        report_supports(language, found, logistic_of(fitted))
     if arguments.write:
         write(document)
 
@@ -228,7 +262,7 @@ def fit_language(language: Language, arguments: argparse.Namespace, document: di
     paragraphs = (squad if language == "en" else jaquad)(arguments.data)[:NUM_PARAGRAPHS]
     examples = list(asked(paragraphs, arguments.questions))
     with tempfile.TemporaryDirectory() as folder:
-        embed = embedder(Path(folder)) if arguments.embedded else None
+        embed = embedder(Path(folder), language) if arguments.embedded else None
         plain = asyncio.run(looked_at(examples, None))
         train = [example for example in examples if example.part == "train"][: arguments.embedded]
         others = [example for example in examples if example.part != "train"]
@@ -241,7 +275,7 @@ def fit_language(language: Language, arguments: argparse.Namespace, document: di
     document["thresholds"][f"{language}.words"] = threshold_json(found)
     if vectors:
         found = report_answers(f"{language}, with vectors", vectors, answers, logistic_of(sure))
-        document["thresholds"][f"{language}.vectors"] = threshold_json(found)
+    document["thresholds"][f"{language}.vectors"] = threshold_json(found)
 
 
 def logistic_of(fitted: Mapping[str, Any]) -> Logistic:

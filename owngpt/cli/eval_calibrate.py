@@ -91,15 +91,12 @@ async def _ask(
 ) -> dict[str, list[Outcome]]:
     from owngpt.cli.eval import loaded_embedder
     from owngpt.evals.calibration import ask_all
-    from owngpt.service.embeddings import tokenize
+    from owngpt.service.evidence import embed_with, reads
+    from owngpt.service.workers import Workers
 
     with loaded_embedder(None, config_file) as served:
-
-        async def embed(texts: Sequence[str]) -> list[list[float]]:
-            limit = served.embedder.max_input_tokens
-            return await served.embedder.embed([ids[:limit] for ids in tokenize(served.tokenizer, texts)])
-
-        asked = await ask_all(questions, passages, embed)
+        embed = embed_with(served, Workers())
+        asked = await ask_all(questions, passages, lambda question: embed if reads(served, question) else None)
         return {str(language): outcomes for language, outcomes in asked.items()}
 
 

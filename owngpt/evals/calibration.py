@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,19 @@ def _question(line: str, where: str) -> OwnQuestion:
 
 
 async def ask_all(
-    questions: Sequence[OwnQuestion], passages: Sequence[str], embed: Embed | None = None
+    questions: Sequence[OwnQuestion],
+    passages: Sequence[str],
+    embed_for: Callable[[str], Embed | None] = lambda question: None,
 ) -> dict[Language, list[Outcome]]:
-    """Every question, answered from what a search over all passages finds, by its language."""
+    """Every question, answered from what a search over all passages finds, by its language.
+
+    `embed_for` a question is what compares it with sentences, if anything does.
+    """
     index, found = BM25(passages), dict[Language, list[Outcome]]()
     for question in questions:
         hits = index.search(question.text, NUM_PASSAGES)
         sources = [Source(passages[number]) for number, _ in hits]
-        ranking = await rank(Question(question.text, sources), embed)
+        ranking = await rank(Question(question.text, sources), embed_for(question.text))
         said = " ".join(one.span.of(sources[one.source].text) for one in best(ranking.candidates))
         is_right = question.answer is not None and plain(question.answer) in plain(said)
         found.setdefault(language_of(question.text), []).append(Outcome(ranking.confidence, is_right))

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from owngpt.retrieval.fluency import fluency
 from owngpt.service.app import App
 from owngpt.service.chat import ChatPrompt
 from owngpt.service.embeddings import tokenize
+from owngpt.service.models import ServedEmbedder
+from owngpt.service.workers import Workers
 from owngpt.trust.answering import Candidate, Question, Source
 from owngpt.trust.extract import rank
 from owngpt.trust.vectors import Embed
 from owngpt.types import Citation, Passage
 
 _HINTS = 3
+_FLUENT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ async def gather(app: App, question: str, passages: Sequence[Passage]) -> Eviden
     """Rank the sentences of the passages; with vectors, where an embedding model is loaded."""
     size = sum(len(passage.text) for passage in passages)
     asked = await app.workers.run(size, Question, question, [Source(passage.text) for passage in passages])
-    ranking = await rank(asked, embedding(app))
+    ranking = await rank(asked, embedding(app, question))
     return Evidence(question, passages, ranking.candidates, ranking.confidence)
 
 
@@ -68,14 +72,22 @@ def question_of(prompt: ChatPrompt) -> str:
     return next((message.content for message in reversed(prompt.messages) if message.role == "user"), "")
 
 
-def embedding(app: App) -> Embed | None:
-    """Texts -> vectors, by the embedding model that is loaded; None without one."""
-    if not app.models.embedders:
-        return None
-    served = app.models.embedders[0]
+def embedding(app: App, question: str) -> Embed | None:
+    """Texts -> vectors, by the embedding model that is loaded; None without one that reads the question's language."""
+    embedders = app.models.embedders
+    return embed_with(embedders[0], app.workers) if embedders and reads(embedders[0], question) else None
+
+
+def reads(served: ServedEmbedder, question: str) -> bool:
+    """Whether the model was trained on this language: its tokenizer need not spell it."""
+    return fluency(served.tokenizer, question) >= _FLUENT
+
+
+def embed_with(served: ServedEmbedder, workers: Workers) -> Embed:
+    """Texts -> vectors, by this model."""
 
     async def embed(texts: Sequence[str]) -> list[list[float]]:
-        ids = await app.workers.run(sum(map(len, texts)), tokenize, served.tokenizer, texts)
+        ids = await workers.run(sum(map(len, texts)), tokenize, served.tokenizer, texts)
         limit = served.embedder.max_input_tokens
         return await served.embedder.embed([tokens[:limit] for tokens in ids])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from owngpt.service.app import App, Caller
+from owngpt.service.evidence import embedding
 from owngpt.service.grounded import GroundingOptions
 from owngpt.store.thresholds import Thresholds
 from owngpt.trust.abstain import default_threshold
@@ -15,5 +16,5 @@ async def threshold_for(app: App, caller: Caller, options: GroundingOptions, que
         return options.threshold
     language = language_of(question)
     own = await app.workers.run(0, Thresholds(app.database).get, caller.project_id, language)
-    has_vectors = bool(app.models.embedders)
+    has_vectors = embedding(app, question) is not None
     return default_threshold(language, has_vectors=has_vectors) if own is None else own.threshold
