@@ -60,7 +60,7 @@ _PASSWORD = r"(?:[Pp]ass(?:word|wd|phrase|code)?|PASSWORD|[Pp]wd|パスワード
 _KEY = (
     r"(?i:api[ _-]?key|secret(?:[ _-]?key)?|access[ _-]?(?:key|token)|auth[ _-]?token|client[ _-]?secret|bearer|token)"
 )
-_IS = r"[\"']?\s{0,2}(?:[:=は]|[ ]is[ :])\s{0,2}[\"'「]?"
+_IS = r"[\"']?\s{0,2}[:=は]\s{0,2}[\"'「]?"
 _VALUE_END = r"(?=[\"'」\s,;、。]|で[すあ]|\Z|[^!-~])"
 _ARMOR = r"[A-Z ]{0,24}PRIVATE KEY-----"
 
@@ -80,6 +80,13 @@ SECRETS = (
         needs="-",
     ),
     Rule("SECRET", "password", re.compile(rf"{_PASSWORD}{_IS}(?P<pii>[!-~]{{4,128}}?){_VALUE_END}"), 0.8, needs=""),
+    Rule(  # a password is best kept to oneself; mine is swordfish7
+        "SECRET",
+        "password_said",
+        re.compile(rf"{_PASSWORD} is:? [\"']?(?P<pii>(?=[A-Za-z]{{0,64}}[^A-Za-z\s.,])[!-~]{{4,128}}?){_VALUE_END}"),
+        0.8,
+        needs="",
+    ),
     Rule(
         "SECRET",
         "labelled_key",

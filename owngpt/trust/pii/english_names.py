@@ -42,7 +42,7 @@ _VERBS = (
     r"|\bmarried to|\bson of|\bdaughter of|\bby"
 )
 _DOES = (  # what people do, and little else
-    r"(?:said|says|lives?|lived|told|asked|replied|answered|wrote|thinks?|thought|knows?|knew|met|married|died|was born"
+    r"(?:said|says|lives|lived|told|asked|replied|answered|wrote|thinks|thought|knows|knew|married|died|was born"
     r"|is from|came from|works (?:at|for)|worked (?:at|for)|joined|spent a|had given|called me|phoned|retired|resigned)"
 )
 _DONE = r"(?:said|asked|told|named (?:him|her|them)|directed by|written by|sung by|played by|starring|mr and mrs)"
@@ -56,7 +56,7 @@ _SIGNS = tuple(  # what says that a name follows, and how sure that makes us
     for pattern, score in (
         (rf"{_BOUND}(?:{_TITLES})\.?[ \t]+(?P<pii>{_NAME})", 0.9),
         (rf"(?i:\b{_MY_NAME})[ \t:]{{1,3}}(?P<pii>{_NAME}|{_SMALL})", 0.85),
-        (rf"(?i:\b(?:{_WHOSE})?name)[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<pii>{_NAME})", 0.85),
+        (rf"(?i:\b(?:{_WHOSE})?name)[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<pii>{_NAME})(?![-_]?\d)", 0.85),
         (rf"(?m:^|(?<=[>*]))[ \t]*(?i:{_FIELDS})[ \t]{{0,2}}:[ \t]{{0,3}}\"?(?P<pii>{_NAME})", 0.75),
         (rf"(?P<pii>{_NAME})\"?[ \t]{{1,2}}<(?=[^\s<>@]{{1,64}}@)", 0.9),
         (rf"{_BOUND}(?i:{_GREETINGS}),?[ \t]+(?P<pii>{_NAME})(?=[ \t]?[,!.:\n]|\Z)", 0.75),

@@ -29,12 +29,19 @@ JAPANESE = (
     Rule(
         "MY_NUMBER",
         "my_number",
-        re.compile(rf"{START}{_ALONE[0]}{_TWELVE}{END}{_ALONE[1]}"),
+        re.compile(rf"{START}{_ALONE[0]}\d{{4}}(?P<gap>[- ]?)\d{{4}}(?P=gap)\d{{4}}{END}{_ALONE[1]}"),
         0.6,
+        check=checks.is_my_number,
+        unless=_GOODS,
+    ),
+    Rule(
+        "MY_NUMBER",
+        "my_number_called",
+        re.compile(rf"{START}{_ALONE[0]}{_TWELVE}{END}{_ALONE[1]}"),
+        0.3,
         check=checks.is_my_number,
         context=words("マイナンバー", "個人番号", "my ?number", "individual number"),
         lifted=0.99,
-        unless=_GOODS,
     ),
     Rule(  # a mistyped one is still somebody's, where it is called so
         "MY_NUMBER",

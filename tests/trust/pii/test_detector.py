@@ -109,6 +109,9 @@ def test_finds_names(text: str, name: str) -> None:
         "call_0123456789abcdef0123456789abcdef",
         "std::vector<int>::iterator",
         "営業担当：未定",
+        "A password is best kept in a vault. Plants live long, and Lions know.",
+        "1050\n1450 – 1050",
+        '{"item_name": "Item-1"}',
     ],
 )
 def test_leaves_alone(text: str) -> None:
