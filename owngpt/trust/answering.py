@@ -82,6 +82,7 @@ class Question:
             "asks_kind": float(kind is not None),
             "has_kind": has,
             "here*has_kind": here * has,
+            **({f"lacks_{kind.name}": 1.0 - has} if kind is not None else {}),
             "length": min(1.0, math.log1p(len(sentence.text)) / 6.5),
             "has_similarity": float(similarity is not None),
             "similarity": 0.0 if similarity is None else similarity,

@@ -104,7 +104,7 @@ def _sentences(statement: Statement) -> list[str]:
 def _windows(statement: Statement) -> list[str]:
     """Each sentence of the evidence with the next one."""
     found = _sentences(statement)
-    return [f"{first} {second}" for first, second in zip(found, [*found[1:], ""], strict=True)]
+    return [" ".join(found[i : i + 2]) for i in range(len(found))]
 
 
 def _covered(text: str, by: str) -> float:
