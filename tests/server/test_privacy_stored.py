@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 from typing import Any
 
 import httpx
@@ -283,3 +284,38 @@ def test_websockets(caplog: pytest.LogCaptureFixture) -> None:
     for submission in engine_of(app).submissions:
         assert leaks(echo(submission).encode()) == []
         assert "hanako" not in echo(submission)
+
+
+class Flaky(Detector):
+    """Raises now and then."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._dice = random.Random(seed)
+
+    def find(self, *args: Any, **kwargs: Any) -> Any:
+        if self._dice.random() < 0.03:
+            raise ValueError(ALL)
+        return super().find(*args, **kwargs)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/responses"])
+async def test_wherever_looking_fails_nothing_leaks(path: str, stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Some requests fail before the model, some while it answers, some when the answer is stored, some not at all."""
+    app = app_with(script=f"Well, {ALL} And so on, as you see. " * 2)
+    bodies = {
+        "/v1/chat/completions": {"messages": [{"role": "user", "content": ALL}], "store": True},
+        "/v1/completions": {"prompt": ALL, "max_tokens": 3000, "store": True},
+        "/v1/responses": {"input": ALL},
+    }
+    codes = set()
+    async with client_of(app) as client:
+        for seed in range(12):
+            app.privacy._detector = Flaky(seed)
+            body = json.loads(json.dumps(bodies[path]).replace(json.dumps(ALL)[1:-1], "I am taro@example.com"))
+            response = await client.post(path, json={**body, "stream": stream})
+            codes.add("privacy_failed" in response.text)
+            assert leaks(response.content) == []
+    assert codes == {False, True}
+    nothing_leaked(app, caplog)
