@@ -121,6 +121,17 @@ def test_rights_are_looked_at_with_each_message() -> None:
         assert (error["status"], error["error"]["code"]) == (401, "invalid_api_key")
 
 
+def test_a_project_has_only_so_many_connections(monkeypatch: pytest.MonkeyPatch, server: Running) -> None:
+    monkeypatch.setattr(responses_socket, "MAX_CONNECTIONS", 1)
+    with connected(server):
+        with pytest.raises(InvalidStatus) as caught, connected(server):
+            pass
+        assert caught.value.response.status_code == 429
+    time.sleep(0.1)
+    with connected(server) as socket:
+        assert ask(socket, input="Hi")[-1]["type"] == "response.completed"
+
+
 def test_messages_are_answered_one_after_the_other(server: Running) -> None:
     with connected(server) as socket:
         for number in range(8):

@@ -8,7 +8,7 @@ Transport"; OpenAI's OpenAPI description, `ResponsesClientEvent`).
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ from pydantic import Field
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from owngpt.errors import InvalidRequest, RequestError
-from owngpt.server.errors import error_body
+from owngpt.errors import InvalidRequest, Overloaded, RequestError
+from owngpt.server.errors import error_body, error_response
 from owngpt.server.routes.responses_body import Body, guarded
 from owngpt.server.schemas.answer import encode
 from owngpt.server.schemas.base import parse
@@ -37,6 +37,7 @@ from owngpt.service.responses.open_items import Event
 
 SCOPE = "api.responses.write"
 MAX_SECONDS = 3600.0  # of a connection
+MAX_CONNECTIONS = 256  # of one project
 MAX_WAITING = 4  # messages that have come and are not answered yet; more are not read
 MAX_REMEMBERED = 4  # responses
 _CODES = {400: "invalid_request", 401: "invalid_api_key", 404: "not_found"}  # where an error has none
@@ -50,7 +51,29 @@ class CreateMessage(ResponseRequest):
 
 
 async def serve_responses(websocket: WebSocket) -> None:
-    """One connection, until its client leaves or its time is over."""
+    """One connection, until its client leaves or its time is over. Each project has so many at the same time."""
+    counts, project_id = _connections(websocket), websocket.scope["state"]["caller"].project_id
+    if counts[project_id] >= MAX_CONNECTIONS:
+        crowd = Overloaded(f"This project has {MAX_CONNECTIONS} connections; close one of them first.")
+        await websocket.send_denial_response(error_response(crowd))
+        return
+    counts[project_id] += 1
+    try:
+        await _serve(websocket)
+    finally:
+        counts[project_id] -= 1
+
+
+def _connections(websocket: WebSocket) -> Counter[str]:
+    """How many each project has, in this process."""
+    state = websocket.app.state
+    if not hasattr(state, "num_sockets"):
+        state.num_sockets = Counter()
+    counts: Counter[str] = state.num_sockets
+    return counts
+
+
+async def _serve(websocket: WebSocket) -> None:
     await websocket.accept()
     connection = _Connection(websocket)
     reader = asyncio.create_task(connection.read())
