@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -74,8 +75,7 @@ def _pack(text: str, units: list[Unit], sizes: Sizes, count: Count) -> Iterator[
     first = last = 0
     while last < len(units):
         done, last = last, _last_that_fits(sums, first, sizes.max_tokens)
-        while last - first > 1 and count(text[units[first].start : units[last - 1].end]) > sizes.max_tokens:
-            first, last = (first + 1, last) if last == done + 1 else (first, last - 1)
+        first, last = _within(text, units, first, last, done, sizes, count)
         last = _best_cut(units, sums, first, last, done)
         yield first, last
         if last < len(units):
@@ -87,6 +87,20 @@ def _last_that_fits(sums: list[int], first: int, max_tokens: int) -> int:
     while last < len(sums) - 1 and sums[last + 1] - sums[first] <= max_tokens:
         last += 1
     return last
+
+
+def _within(
+    text: str, units: list[Unit], first: int, last: int, done: int, sizes: Sizes, count: Count
+) -> tuple[int, int]:
+    """Fewer units, where what stands between them makes the whole too long; at least one that is not done."""
+
+    def fits(first: int, last: int) -> bool:
+        return last - first <= 1 or count(text[units[first].start : units[last - 1].end]) <= sizes.max_tokens
+
+    if fits(first, last):
+        return first, last
+    last = bisect(range(done + 1, last), 0, key=lambda end: 0 if fits(first, end) else 1) + done
+    return (first, last) if last > done else (max(first, done), done + 1)
 
 
 def _best_cut(units: list[Unit], sums: list[int], first: int, last: int, done: int) -> int:
@@ -183,7 +197,7 @@ def _pieces(text: str, start: int, end: int, sizes: Sizes, count: Count) -> Iter
         tokens = None if end - start > sizes.max_tokens * _LONGEST_TOKEN else count(text[start:end])
         if tokens is not None and (tokens <= sizes.max_tokens or end - start == 1):
             if start < end:
-                yield start, end, tokens
+                yield start, end, max(1, tokens)
         else:
             cut = _middle(text, start, end)
             waiting += [(cut, end), (start, cut)]
@@ -214,5 +228,6 @@ def _is_whole(text: str, place: int) -> bool:
 def _pages(document: Document, start: int, end: int) -> tuple[tuple[int, int], ...]:
     """Those that the span touches; the first begins at its start."""
     first = document.page_at(start)
-    later = tuple(entry for entry in document.pages if start < entry[0] < end)
+    after, behind = (bisect(document.pages, place, key=lambda entry: entry[0]) for place in (start, end - 1))
+    later = document.pages[after:behind]
     return later if first is None else ((start, first), *later)

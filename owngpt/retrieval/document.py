@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from owngpt.errors import InvalidRequest
-from owngpt.types import page_at
 
 BlockKind = Literal["heading", "paragraph", "table", "list", "code"]
 
@@ -58,7 +59,8 @@ class Document:
 
     def page_at(self, offset: int) -> int | None:
         """The page of a character."""
-        return page_at(self.pages, offset)
+        number = bisect_right(self.pages, offset, key=lambda entry: entry[0])
+        return self.pages[number - 1][1] if number else None
 
     def to_bytes(self) -> bytes:
         """Compressed, for a database or another process."""
@@ -79,16 +81,17 @@ class Document:
             notes=tuple(values["notes"]),
         )
 
+    def page_spans(self) -> Iterator[tuple[int, int, int]]:
+        """(page, start, end) of each page's text; the blanks at its end are not part of it."""
+        for (start, page), (end, _) in zip(self.pages, (*self.pages[1:], (len(self.text), 0)), strict=True):
+            yield page, start, start + len(self.text[start:end].rstrip())
+
     def page_span(self, page: int) -> tuple[int, int] | None:
-        """(start, end) of a page's text; None if there is no such page."""
-        for (start, number), (end, _) in zip(self.pages, (*self.pages[1:], (len(self.text), 0)), strict=True):
-            if number == page:
-                return start, start + len(self.text[start:end].rstrip())
-        return None
+        """(start, end) of one page's text; None if there is no such page."""
+        return next(((start, end) for number, start, end in self.page_spans() if number == page), None)
 
 
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ud800-\udfff]")
-_BLANKS = re.compile("[ \t\xa0\u2000-\u200a\u202f\u3000]+$", re.MULTILINE)
 
 
 def clean(text: str) -> str:
@@ -113,7 +116,7 @@ class DocumentBuilder:
 
     def add(self, text: str, kind: BlockKind = "paragraph", level: int = 0, header: int = 0) -> None:
         """One block; blank text is none. `header` counts characters of `text`, which is then taken as it is."""
-        kept = clean(text) if header else _BLANKS.sub("", clean(text)).strip("\n")
+        kept = clean(text) if header else "\n".join(map(str.rstrip, clean(text).split("\n"))).strip("\n")
         if not kept.strip():
             return
         start = self.length + (2 if self._parts else 0)

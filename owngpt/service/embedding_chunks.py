@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from owngpt.retrieval.index import embedding_text
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Chunk
 
-Vectors = list[list[float]]
+Vectors = list["array[float]"]  # float32: a large document has some ten thousand
 
 BATCH_TOKENS = 2048  # padding included: what a request may have to wait for
 
@@ -58,7 +59,7 @@ def pooled(pieces: Sequence[Piece], vectors: Vectors, num_chunks: int) -> Vector
     return [_mean([(vectors[number], len(pieces[number].ids)) for number in numbers]) for numbers in parts]
 
 
-def _mean(weighted: Sequence[tuple[list[float], int]]) -> list[float]:
+def _mean(weighted: Sequence[tuple[array[float], int]]) -> array[float]:
     if len(weighted) == 1:
         return weighted[0][0]
     summed = [
@@ -66,4 +67,4 @@ def _mean(weighted: Sequence[tuple[list[float], int]]) -> list[float]:
         for column in zip(*(vector for vector, _ in weighted), strict=True)
     ]
     norm = math.sqrt(math.fsum(x * x for x in summed)) or 1.0
-    return [x / norm for x in summed]
+    return array("f", [x / norm for x in summed])

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -270,7 +271,7 @@ class Ingest:
         client = embedder.bulk or embedder.embedder
         limit = client.max_input_tokens
         pieces = await self._in_thread(pieces_of, chunks, embedder.tokenizer, limit, Breath())
-        vectors: Vectors = [[] for _ in pieces]
+        vectors: Vectors = [array("f")] * len(pieces)
         done = 0
         for batch in batches(pieces):
             job.advance("embedding", done * len(chunks) // len(pieces), len(chunks))
@@ -279,7 +280,7 @@ class Ingest:
                 embedded = await client.embed([pieces[number].ids for number in batch])
                 await self._give_way(time.monotonic() - start)
             for number, vector in zip(batch, embedded, strict=True):
-                vectors[number] = vector
+                vectors[number] = array("f", vector)
             done += len(batch)
         return await self._in_thread(pooled, pieces, vectors, len(chunks))
 

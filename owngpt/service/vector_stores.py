@@ -176,8 +176,11 @@ def _text(file: File, document: Document, page: int | None) -> FileText:
     if page is not None and page not in numbers:
         known = f"it has {len(numbers)}" if numbers else "this kind of document has no pages"
         raise NotFound(f"Page {page} does not exist; {known}.", param="page")
-    spans = [(number, document.page_span(number)) for number in ([page] if page is not None else numbers)]
-    parts = tuple(PageText(document.text[slice(*span)], span[0], number) for number, span in spans if span is not None)
+    parts = tuple(
+        PageText(document.text[start:end], start, number)
+        for number, start, end in document.page_spans()
+        if page is None or number == page
+    )
     return FileText(file, parts or (PageText(document.text, 0),), len(numbers))
 
 

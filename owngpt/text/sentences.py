@@ -8,7 +8,7 @@ from collections.abc import Iterator
 _CLOSING = "」』）】〕》〉〟\\)\\]\"'”’"
 _END = re.compile(
     rf"(?:[。｡！？]|．(?![0-9０-９]))[。｡！？…]*[{_CLOSING}]*"  # no space follows
-    rf"|(?:[!?]+|\.+|…)[{_CLOSING}]*(?=\s|$)"
+    rf"|(?:(?<![!?])[!?]++|(?<!\.)\.++|…)[{_CLOSING}]*+(?=\s|$)"  # a run is looked at once, however long
     r"|\n"
 )
 # words that end in a full stop and do not end a sentence

@@ -50,7 +50,7 @@ _OTHERS = (
     (b"%!PS", "a PostScript file; save it as PDF"),
 )
 _HTML = re.compile(
-    rb"\s*(<\?xml[^>]{0,200}>\s*)?(<!--.{0,2000}?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S
+    rb"\s*(<\?xml[^>]{0,200}>\s*)?(?:(?><!--.{0,2000}?-->)\s*+)*+<(!doctype\s+html|html|head|body)\b", re.I | re.S
 )
 _HEADER = re.compile(rb"([A-Za-z][A-Za-z0-9-]{0,60}):[ \t]?[^\r\n]*(\r?\n[ \t][^\r\n]*)*(\r?\n|$)")
 

@@ -12,7 +12,7 @@ _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+|$)(.*)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
 _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
-_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_TABLE_RULE = re.compile(r"\|?+[ \t]*+:?+-++:?+[ \t]*+(?:\|[ \t]*+:?+-++:?+[ \t]*+)*+\|?+$")
 
 
 class Line(NamedTuple):
@@ -62,7 +62,12 @@ def _block_at(lines: list[Line], i: int) -> tuple[Block, int]:
         return _block(lines, i, stop, "code"), stop
     if i == 0 and line.text.strip() == "---" and (stop := _fence_end(lines, 1, "---")) < len(lines):
         return _block(lines, 0, stop, "code"), stop  # front matter
-    if "|" in line.text and i + 1 < len(lines) and "-" in lines[i + 1].text and _TABLE_RULE.match(lines[i + 1].text):
+    if (
+        "|" in line.text
+        and i + 1 < len(lines)
+        and "-" in lines[i + 1].text
+        and _TABLE_RULE.match(lines[i + 1].text.strip())
+    ):
         stop = next((j for j in range(i + 2, len(lines)) if "|" not in lines[j].text), len(lines))
         header = lines[i + 1].end + 1 - line.start if stop > i + 2 else 0
         return Block(line.start, lines[stop - 1].end, "table", header=header), stop
