@@ -97,6 +97,14 @@ class PrivacyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class McpConfig:
+    """Tools on servers of the Model Context Protocol, for Responses."""
+
+    mcp_servers: tuple[str, ...] = ()  # that may be reached: hosts, beginnings of URLs, or * (all public https ones)
+    mcp_seconds: float = 60.0  # how long one call of a tool may take
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """How one project is served beside the others."""
 
@@ -145,6 +153,7 @@ class Settings:
     server: ServerConfig = ServerConfig()
     engine: EngineConfig = EngineConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    mcp: McpConfig = McpConfig()
 
     @classmethod
     def load(
@@ -360,7 +369,12 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
 }
 _SECRETS = ("api_key", "database")  # never shown
 _TABLES = ("aliases", "projects", "prices")  # their keys are the operator's, so only a file can hold them
-_SECTIONS: dict[str, type[Any]] = {"server": ServerConfig, "engine": EngineConfig, "privacy": PrivacyConfig}
+_SECTIONS: dict[str, type[Any]] = {
+    "server": ServerConfig,
+    "engine": EngineConfig,
+    "privacy": PrivacyConfig,
+    "mcp": McpConfig,
+}
 _PLACE: dict[str, str | None] = {f.name: None for f in fields(Settings) if f.name not in _SECTIONS} | {
     f.name: section for section, cls in _SECTIONS.items() for f in fields(cls)
 }

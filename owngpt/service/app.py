@@ -22,6 +22,7 @@ from owngpt.service.models import Models
 from owngpt.service.privacy import Privacy
 from owngpt.service.rate_limits import RateLimits
 from owngpt.service.recording import ReceiptWriter
+from owngpt.service.responses.mcp.access import Access
 from owngpt.service.telemetry import Metrics, NoMetrics, NoTracer, Tracer
 from owngpt.service.workers import Workers
 from owngpt.store.batches import Batches
@@ -66,6 +67,7 @@ class App:
     file_batches: FileBatches = field(init=False)
     documents: Documents = field(init=False)
     ingest: Ingest = field(init=False)
+    mcp: Access = field(init=False)
 
     def __post_init__(self) -> None:
         self.files = Files(self.database, Blobs(self.settings.data_dir / "files"))
@@ -89,6 +91,7 @@ class App:
         self.background.append(Repeated(self.meter.catch_up, HOUR))
         self.rates = RateLimits(ProjectRateLimits(self.database), self.settings.projects)
         self.budgets = Budgets(self.database)
+        self.mcp = Access(self.settings.mcp.mcp_servers)
         self.limits.accounts = Accounts(self.meter, self.rates, self.budgets)
 
     @property
