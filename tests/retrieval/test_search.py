@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from owngpt.retrieval.rerank import WeightedQuery
 from owngpt.retrieval.search import Query, Scope, Searcher
 from owngpt.store.db import SQLite
 from owngpt.store.filters import Comparison
@@ -113,6 +115,23 @@ def test_filters_and_readers_leave_out_before_ranking(library: Library) -> None:
     assert found(library, "cats", filters=Comparison("year", "ne", 2026), principals=frozenset({"user:ann"})) == [
         "mine"
     ]
+
+
+class Longest:
+    """A reranker to which a long text is a good one."""
+
+    share = 1.0
+
+    def scores(self, query: WeightedQuery, texts: Sequence[str]) -> list[float]:
+        return [min(1.0, len(text) / 100) for text in texts]
+
+
+def test_another_reranker_can_look_again(library: Library) -> None:
+    library.put("a", ["cats", "cats and many other animals", "dogs and nobody else"])
+    searcher = Searcher(library.db, Longest())
+    hits = searcher.search(scope(library), [Query("cats")])
+    assert [(hit.text, hit.score) for hit in hits] == [("cats and many other animals", 0.27), ("cats", 0.04)]
+    assert searcher.search(scope(library), [Query("cats")], is_reranked=False)[0].text == "cats"
 
 
 def test_limits_and_thresholds(library: Library) -> None:
