@@ -24,6 +24,11 @@ class GroundingOptions:
     abstain: bool = True  # say so instead of answering where nothing reaches the threshold
     threshold: float | None = None  # of support, 0 to 1; None: the project's, or the bundled one
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether the answer is the model's own in any case, so that it can be made again from its tokens."""
+        return self.mode != "extract" and not self.abstain
+
 
 @dataclass(frozen=True, slots=True)
 class SentenceSupport:

@@ -120,3 +120,11 @@ async def test_personal_data_of_a_document_is_neither_shown_to_the_model_nor_quo
     assert text[annotation["start"] : annotation["end"]] == annotation["quote"] == "the office in Paris, France"
     prompt = engine_of(app).tokenizer.decode(engine_of(app).submissions[0].prompt)
     assert "jane.doe" not in prompt
+
+
+@pytest.mark.anyio
+async def test_a_receipt_is_promised_only_for_what_is_surely_generated() -> None:
+    app = make_app(SAID)
+    for options, has_receipt in (({"abstain": False}, True), ({"abstain": True}, False), ({"mode": "extract"}, False)):
+        response = await post(app, store=True, citation_options=options)
+        assert ("x-owngpt-receipt" in response.headers) == has_receipt

@@ -68,7 +68,10 @@ class Answer:
         tier = tier_of_request(request, body.service_tier)
         self._identity = Identity.new("chatcmpl", body.model or model.name, model.fingerprint.id, tier)
         self._body, self._prompt = body, to_prompt(body)
-        order = receipt_order(request, body, self._identity)
+        self._documents = to_documents(body.documents or [])
+        self._options = to_options(body.citation_options)
+        has_tokens = not self._documents or self._options.is_generated
+        order = receipt_order(request, body, self._identity) if has_tokens else None
         self._request = GenerationRequest(
             model,
             self._prompt,
@@ -81,8 +84,6 @@ class Answer:
             guard=guard_of(request),
             named=body.model,
         )
-        self._documents = to_documents(body.documents or [])
-        self._options = to_options(body.citation_options)
         self.headers = receipt_header(order)
 
     @property
