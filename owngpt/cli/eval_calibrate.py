@@ -27,7 +27,9 @@ _PASSAGE = 1_600  # characters of a passage
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--project", metavar="ID_OR_NAME", help="Whose threshold it becomes.  [default: only report]")
 @click.option("--rate", default=0.05, show_default=True, type=click.FloatRange(0.001, 0.5), help="Of false answers.")
-@click.option("--confidence", default=0.95, show_default=True, type=click.FloatRange(0.5, 0.999))
+@click.option(
+    "--confidence", default=0.95, show_default=True, type=click.FloatRange(0.5, 0.999), help="That the rate holds."
+)
 @click.option(
     "--of",
     default="questions",
