@@ -21,7 +21,6 @@ OWN = (
     "evals",
     "files",
     "fine_tuning",
-    "metrics",
     "responses",
     "vector_stores",
 )
@@ -31,6 +30,7 @@ MANAGED = (
     "data_retention",
     "groups",
     "invites",
+    "metrics",  # totals of all projects
     "projects",
     "rate_limits",
     "roles",

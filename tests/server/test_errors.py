@@ -66,9 +66,9 @@ async def test_unknown_url(app: App) -> None:
 async def test_wrong_method(app: App) -> None:
     async with client_of(app) as client:
         for path in BODIES:
-            response = await client.get(path)
-            check(response, 405, "invalid_request_error", None, f"GET {path}")
-            assert response.headers["allow"] == "POST"
+            response = await client.put(path)
+            check(response, 405, "invalid_request_error", None, f"PUT {path}")
+            assert "POST" in response.headers["allow"]
         check(await client.delete("/v1/models/fake"), 405, "invalid_request_error")
 
 

@@ -21,6 +21,7 @@ async def test_keys_of_projects_do_not_manage_and_admin_keys_do_nothing_else() -
         assert "api.projects.read" in refused(await office.ask("GET", "/projects", key), 403, "missing_scope")
         assert "api.model.request" in refused(await office.chat(admin), 403, "missing_scope")
         refused(await office.ask("GET", "/v1/models", admin), 403, "missing_scope")
+        refused(await office.ask("GET", "/metrics", key), 403, "missing_scope")  # they count for all projects
         good(await office.chat(key))
         good(await office.ask("GET", "/projects", admin))
         good(await office.chat(KEY))  # the first key opens both
