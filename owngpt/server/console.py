@@ -19,7 +19,7 @@ POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
-    "img-src": "'self' data:",
+    "img-src": "'self' data: blob:",  # blob: pages of documents, which are fetched with the key
     "font-src": "'self'",
     "connect-src": "'self'",
     "base-uri": "'none'",

@@ -58,9 +58,11 @@ def test_focus_goes_from_the_list_over_the_model_and_the_thread_to_the_message(c
     console.page.reload()
     expect(console.text).to_have_text("Hello!")
     console.page.locator("#skip-link").focus()
-    assert names_in_tab_order(console.page, 14) == [
+    assert names_in_tab_order(console.page, 20) == [
         "Skip to the message box",
-        *("Hide conversations", "New chat", "Search conversations", "Hi", "Actions for “Hi”", "Preferences"),
+        "Hide conversations",
+        *("Chat", "Ask documents", "Documents", "Projects and keys", "Usage and costs", "Audit log"),
+        *("New chat", "Search conversations", "Hi", "Actions for “Hi”", "Preferences"),
         *("Model", "Conversation settings", "Conversation", "Copy", "Edit", "Copy", "Regenerate"),
     ]
 
@@ -131,7 +133,7 @@ def test_an_answer_is_read_once_block_by_block(console: Console) -> None:
 def test_the_page_is_built_of_landmarks_and_headings(console: Console) -> None:
     console.open()
     console.ask("Hi")
-    for role, name in [("navigation", "Conversations"), ("main", None), ("region", "Conversation")]:
+    for role, name in [("navigation", "Sections and conversations"), ("main", None), ("region", "Conversation")]:
         expect(console.page.get_by_role(role, name=name, exact=True)).to_be_visible()  # type: ignore[arg-type]
     levels = (
         "[...document.querySelectorAll('main :is(h1,h2)')].filter((e) => e.checkVisibility()).map((e) => e.textContent)"

@@ -23,6 +23,19 @@ export function formatNumber(value, options = {}) {
   return new Intl.NumberFormat(language(), options).format(value);
 }
 
+/** @param {number} seconds Unix time, as the API tells it */
+export function formatTime(seconds, options = { dateStyle: "medium", timeStyle: "short" }) {
+  return new Intl.DateTimeFormat(language(), options).format(seconds * 1000);
+}
+
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+
+export function formatBytes(bytes) {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
+  const options = { style: "unit", unit: UNITS[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: power ? 1 : 0 };
+  return formatNumber(bytes / 1000 ** power, options);
+}
+
 /** Fills in all texts that the page itself holds. */
 export function translatePage(root = document) {
   document.documentElement.lang = language();

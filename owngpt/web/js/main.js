@@ -1,8 +1,10 @@
-/** Puts the console together: makes the parts, connects them, opens what the address names (`#c/<conversation>`). */
+/** Puts the console together: makes the parts, connects them, opens what the address names (`#c/<conversation>` or a place). */
 import { Api, ApiError } from "./api.js";
+import { Asking } from "./asking.js";
 import { toJson, toMarkdown } from "./export.js";
 import { t, translatePage } from "./i18n.js";
 import { getKey } from "./key.js";
+import { Library } from "./library.js";
 import { Session } from "./session.js";
 import { Store } from "./store.js";
 import { ComposerView } from "./views/composer-view.js";
@@ -12,6 +14,7 @@ import { HeaderView } from "./views/header-view.js";
 import { askKey } from "./views/key-dialog.js";
 import { isMac, isTouch } from "./views/keyboard.js";
 import { errorText, nameOf } from "./views/message-view.js";
+import { PlacesView } from "./views/places-view.js";
 import { preparePreferences } from "./views/preferences-dialog.js";
 import { prepareSettings } from "./views/settings-dialog.js";
 import { SidebarView } from "./views/sidebar-view.js";
@@ -34,21 +37,23 @@ const composer = new ComposerView(session);
 const header = new HeaderView(session);
 const thread = new ThreadView(session);
 const sidebar = new SidebarView(session, { open: goTo, startNew, menu: menuOf });
+const places = new PlacesView({ api, session, library: new Library(api), asking: new Asking(api), showChat: () => thread.render() });
 
 prepareSettings(session);
 preparePreferences({ session, translate, changeKey: () => connect(null, true), keyForgotten: () => connect() });
 connectPage();
 await session.open(addressed());
 await connect();
-focusComposer();
+if (places.isChat) focusComposer();
 
 function connectPage() {
   byId("new-chat-keys").textContent = isMac() ? "⌘K" : "Ctrl K";
-  byId("skip-link").addEventListener("click", (event) => (event.preventDefault(), composer.focus()));
+  byId("skip-link").addEventListener("click", (event) => (event.preventDefault(), places.isChat ? composer.focus() : byId("place").focus()));
+  byId("places").addEventListener("click", () => sidebar.closeIfNarrow());
   byId("examples").addEventListener("click", ({ target }) => target.matches("button") && composer.write(target.textContent));
   document.addEventListener("keydown", onKey);
   addEventListener("unhandledrejection", ({ reason }) => toast(t("error.unexpected", { message: reason?.message ?? reason })));
-  addEventListener("hashchange", () => session.open(addressed()));
+  addEventListener("hashchange", () => places.isChat && session.open(addressed()));
   session.addEventListener("moved", showAddress);
   session.addEventListener("unauthorized", async ({ detail }) => (await connect(detail.message)) && detail.retry());
 }
@@ -57,10 +62,12 @@ function connectPage() {
 async function connect(problem = null, canCancel = false) {
   const isAsked = !getKey() || problem !== null || canCancel;
   if (isAsked && !(await askKey(session, problem, canCancel))) return false;
-  if (isAsked && session.isConnected) return true;
+  if (isAsked && session.isConnected) return connected();
   try {
     await session.loadModels();
+    return connected();
   } catch (error) {
+    if (error.status === 403) return connected(); // a key that manages, and asks no model
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) return connect(error.message);
     toast(errorText(error)); // the server starts, or is away: keep asking
@@ -69,12 +76,17 @@ async function connect(problem = null, canCancel = false) {
   return true;
 }
 
+function connected() {
+  places.update();
+  return true;
+}
+
 function onKey(event) {
   if (event.isComposing || document.querySelector("dialog[open], :popover-open")) return;
   if (event.key.toLowerCase() === "k" && (event.metaKey || event.ctrlKey) && !event.shiftKey && !event.altKey) {
     event.preventDefault();
     startNew();
-  } else if (event.key === "Escape" && event.target !== byId("search")) {
+  } else if (event.key === "Escape" && event.target !== byId("search") && places.isChat) {
     session.stop();
   }
 }
@@ -87,7 +99,9 @@ function addressed() {
 
 function showAddress() {
   const hash = session.conversation.leaf ? `#c/${session.conversation.id}` : "";
-  if (location.hash !== hash) history.pushState(null, "", `${location.pathname}${location.search}${hash}`);
+  if (location.hash === hash) return;
+  history.pushState(null, "", `${location.pathname}${location.search}${hash}`);
+  places.render();
 }
 
 function goTo(id) {
@@ -109,7 +123,7 @@ function focusComposer() {
 
 function translate() {
   translatePage();
-  for (const view of [composer, header, thread, sidebar]) view.render();
+  for (const view of [composer, header, thread, sidebar, places]) view.render();
 }
 
 // --- what can be done with one conversation

@@ -66,6 +66,11 @@ export class Session extends EventTarget {
     this.#emit("models");
   }
 
+  /** The key that is kept opens nothing any more; `retry` runs once there is another. */
+  reportUnauthorized(message, retry) {
+    this.#emit("unauthorized", { message, retry });
+  }
+
   // --- conversations
 
   /** Opens conversation `id`, or a new one where there is no such. */
@@ -207,7 +212,7 @@ export class Session extends EventTarget {
     this.#emit("busy");
     await run.ended;
     if (message.error?.status === 401) {
-      this.#emit("unauthorized", { message: message.error.message, retry: () => this.retry(message, place) });
+      this.reportUnauthorized(message.error.message, () => this.retry(message, place));
     }
   }
 

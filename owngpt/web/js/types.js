@@ -63,6 +63,36 @@
  *
  * @typedef {{conversation: Conversation, messages: Message[]}} ExportRecord
  * @typedef {{label: string, run: () => unknown, isDanger?: boolean}} MenuItem
+ *
+ * @typedef {Record<string, string | number | boolean | string[] | null>} Query of a URL
+ * @typedef {{start: number, end: number}} Mark characters (code points) of a document
+ *
+ * @typedef {object} Place what a view beside the chat works with; `signal` is aborted when it is left
+ * @property {import("./api.js").Api} api
+ * @property {import("./library.js").Library} library
+ * @property {import("./asking.js").Asking} asking
+ * @property {import("./session.js").Session} session
+ * @property {AbortSignal} signal
+ * @property {(title: string) => void} setTitle
+ * @property {(element: HTMLElement) => void} showProblem
+ * @property {(message: string, retry: () => unknown) => void} unauthorized
+ *
+ * @typedef {object} FileCitation the API's, with fields of this server
+ * @property {string} file_id
+ * @property {string} filename
+ * @property {number} index where it stands in the answer's text, in code points
+ * @property {string} quote
+ * @property {number} start of the quote in its document
+ * @property {number} end
+ * @property {number | null} page
+ * @property {number | null} support 0 to 1
+ *
+ * @typedef {object} Grounding what an answer is worth
+ * @property {"supported" | "partly" | "abstained"} verdict
+ * @property {number} support
+ * @property {number} threshold
+ * @property {{support: number}[]} sentences
+ * @property {{file_id: string, filename: string, start: number, page: number | null, text: string}[]} hints
  */
 
 export {};

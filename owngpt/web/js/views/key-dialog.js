@@ -44,7 +44,7 @@ async function connect(session) {
   setChecking(true);
   try {
     await session.loadModels({ key }).catch((error) => {
-      if (error.status !== 503) throw error; // models still load, and the key has been looked at already
+      if (![403, 503].includes(error.status)) throw error; // the key is good: models still load, or it only manages
     });
     setKey(key, byId("key-remember").checked);
     byId("key-dialog").onclose = null;

@@ -31,9 +31,13 @@ export class ThreadView {
     const { path, conversation } = this.session;
     keepFocus(this.#list, () => this.#showPath(path), isTouch() ? this.#scroller : byId("message"));
     byId("empty").hidden = path.length > 0;
-    byId("title").textContent = conversation.title || t("sidebar.new");
-    document.title = conversation.title ? `${conversation.title} – owngpt` : "owngpt";
+    if (byId("place").hidden) this.#showTitle(conversation.title);
     this.#showLatest();
+  }
+
+  #showTitle(title) {
+    byId("title").textContent = title || t("sidebar.new");
+    document.title = title ? `${title} – owngpt` : "owngpt";
   }
 
   #showPath(path) {
