@@ -37,7 +37,7 @@ class Office:
 
     async def ask(self, method: str, path: str, key: str = KEY, **options: Any) -> httpx.Response:
         """Any call, with any key. Paths without /v1 are the organization's."""
-        url = path if path.startswith("/v1") else ROOT + path
+        url = path if path.startswith(("/v1", "/metrics")) else ROOT + path
         return await self.client.request(method, url, headers={"authorization": f"Bearer {key}"}, **options)
 
     async def get(self, path: str, **params: Any) -> Any:
