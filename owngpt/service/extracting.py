@@ -33,6 +33,24 @@ async def extracted(
     app: App, caller: Caller, request: GenerationRequest, passages: Sequence[Passage], options: GroundingOptions
 ) -> AsyncIterator[GroundedGeneration]:
     """See `grounding.ground`."""
+    assert isinstance(request.prompt, ChatPrompt)
+    question = question_of(request.prompt)
+    threshold = await threshold_for(app, caller, options, question)
+    evidence = await gather(app, question, passages)
+    async with from_evidence(app, caller, request, evidence, options, threshold) as generation:
+        yield generation
+
+
+@asynccontextmanager
+async def from_evidence(
+    app: App,
+    caller: Caller,
+    request: GenerationRequest,
+    evidence: Evidence,
+    options: GroundingOptions,
+    threshold: float,
+) -> AsyncIterator[GroundedGeneration]:
+    """An answer that takes no engine, admitted and settled like any other."""
     model = request.model
     claim = claim_of(app.settings, caller, request.tier, request.patience)
     await app.limits.refresh(caller)
@@ -42,31 +60,14 @@ async def extracted(
         ) as ticket,
         trace(app.tracer, "extract", model.name, ticket),
     ):
-        assert isinstance(request.prompt, ChatPrompt)
-        question = question_of(request.prompt)
-        threshold = await threshold_for(app, caller, options, question)
-        is_prose = request.prompt.response_format.type == "text"
-        yield GroundedGeneration(_events(app, question, passages, options, threshold, is_prose=is_prose), ticket)
+        yield GroundedGeneration(_events(evidence, options, threshold), ticket)
 
 
-async def _events(
-    app: App,
-    question: str,
-    passages: Sequence[Passage],
-    options: GroundingOptions,
-    threshold: float,
-    *,
-    is_prose: bool,
-) -> AsyncIterator[GroundedEvent]:
-    """Where the answer had to be JSON, an abstention is a verdict without words."""
-    evidence = await gather(app, question, passages)
-    if not evidence.ranked or (options.abstain and evidence.confidence < threshold):
-        for event in abstained(evidence, threshold):
-            if is_prose or isinstance(event, GroundedVerdict):
-                yield event
-    else:
-        for event in answered(evidence, threshold):
-            yield event
+async def _events(evidence: Evidence, options: GroundingOptions, threshold: float) -> AsyncIterator[GroundedEvent]:
+    is_hopeless = options.abstain and evidence.confidence < threshold
+    say = abstained if not evidence.ranked or is_hopeless else answered
+    for event in say(evidence, threshold):
+        yield event
     yield ChatEvent(0, (), None, "stop")
 
 

@@ -14,7 +14,7 @@ from owngpt.retrieval.ground import Fitted, cache_key, fit, show
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatEvent, ChatPrompt, ChatReader
 from owngpt.service.evidence import Evidence, embedding, gather, question_of
-from owngpt.service.extracting import extracted
+from owngpt.service.extracting import from_evidence
 from owngpt.service.fields import FieldAnswer, with_quotes
 from owngpt.service.generate import Caching, Generation, GenerationRequest, generate
 from owngpt.service.grounded import GroundedEvent, GroundedGeneration, GroundingOptions
@@ -52,7 +52,7 @@ async def quoted(
     evidence = await gather(app, question, passages)
     is_hopeless = evidence.confidence < threshold and not request.prompt.tool_use.tools
     if options.mode == "quote" and (not passages or is_hopeless) and options.abstain:
-        async with extracted(app, caller, request, passages, replace(options, threshold=threshold)) as generation:
+        async with from_evidence(app, caller, request, evidence, options, threshold) as generation:
             yield generation
         return
     plan = await app.workers.run(sum(len(p.text) for p in passages), _plan, caller, request, evidence, options)
