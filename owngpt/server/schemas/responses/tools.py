@@ -179,7 +179,8 @@ def _document(tool: ToolDefinition) -> dict[str, Any]:
         shape = {"parameters": tool.parameters, "strict": strict}
     else:
         shape = {"format": tool.format.model_dump(exclude_none=True) if tool.format else {"type": "text"}}
-    return {"type": tool.type, "name": tool.name, "description": tool.description, **shape}
+    description = tool.description if tool.type == "function" else tool.description or ""
+    return {"type": tool.type, "name": tool.name, "description": description, **shape}
 
 
 def _tool(tool: ToolDefinition, where: str) -> Tool:
