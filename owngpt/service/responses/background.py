@@ -108,8 +108,9 @@ class BackgroundResponses:
                     self._news.pop(response_id, None)
 
     async def _run(self) -> None:
+        """Until `rest` ends it: what runs is kept alive to the last."""
         pruned = 0.0
-        while not self._is_resting:
+        while True:
             self._look_again.clear()
             try:
                 await self._look()
