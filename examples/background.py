@@ -23,9 +23,8 @@ def main(client: OpenAI | None = None, model: str = "garlic") -> None:
         if event.sequence_number == 3:  # here the connection breaks off
             print("left after the event", event.type)
             break
-    for event in client.responses.retrieve(response.id, stream=True, starting_after=event.sequence_number):
-        pass  # every event behind that one
-    print("came back, and followed it to", event.type, "->", event.response.output_text)
+    *_, last = client.responses.retrieve(response.id, stream=True, starting_after=3)  # all events behind that one
+    print("came back, and followed it to", last.type, "->", last.response.output_text)
 
 
 if __name__ == "__main__":
