@@ -229,19 +229,28 @@ def main() -> None:
     """Fit, calibrate, report; with `--write`, put the numbers where they are used."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--questions", type=int, default=6_000, help="of each language; 0 fits support only")
+    parser.add_argument("--questions", type=int, default=6_000, help="of each language")
     parser.add_argument("--embedded", type=int, default=500, help="for training, with vectors; 0: words alone")
     parser.add_argument("--statements", type=int, default=1_500, help="of each language that are embedded")
+    parser.add_argument("--only", choices=["answers", "support"])
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     document = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    if arguments.questions:
+    if arguments.only != "support":
         print("| answers | threshold | questions | answered | false answers | 95% bound | of answers false |")
         print("|---|---|---|---|---|---|---|")
         for language in LANGUAGES:
             fit_language(language, arguments, document)
             if arguments.write:
                 write(document)
+    if arguments.only != "answers":
+        fit_support(arguments, document)
+    if arguments.write:
+        write(document)
+
+
+def fit_support(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
+    """What decides on statements; into the document."""
     print("\n| support | statements | AUC overlap | F1 overlap | AUC words | F1 words |", end="")
     print(" AUC overlap of the embedded | F1 | AUC with vectors | F1 |\n|---|---|---|---|---|---|---|---|---|---|")
     labelled = statements(arguments.data)
@@ -253,8 +262,6 @@ def main() -> None:
         fitted = fit_supports(found)
         document["logistic"][f"supports.{language}"] = fitted
         report_supports(language, found, logistic_of(fitted))
-    if arguments.write:
-        write(document)
 
 
 def fit_language(language: Language, arguments: argparse.Namespace, document: dict[str, Any]) -> None:
