@@ -162,8 +162,9 @@ class Ingest:
 
     async def _wait(self, seconds: float | None) -> None:
         """For a job that ends, a file that comes, or one that a dead process has left."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), None if seconds is None else max(0.2, seconds))
+        with suppress(TimeoutError):  # not by `wait_for`, which loses a cancellation that comes together with news
+            async with asyncio.timeout(None if seconds is None else max(0.2, seconds)):
+                await self._news.wait()
 
     async def _keep_claims(self) -> None:
         """Say each second how far the jobs are, and end those whose file is ours no more."""

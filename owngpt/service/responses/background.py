@@ -119,8 +119,9 @@ class BackgroundResponses:
                     await asyncio.to_thread(self._jobs.prune_events, int(time.time()) - EVENT_SECONDS)
             except Exception:
                 logger.exception("background responses could not be read; it is tried again")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._look_again.wait(), BEAT_SECONDS)
+            with suppress(TimeoutError):  # not by `wait_for`, which loses a cancellation that comes together with news
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await self._look_again.wait()
 
     async def _look(self) -> None:
         """Show that we live, bury what died with another server, and begin what waits."""
