@@ -11,6 +11,7 @@
     │   ├── RequestTimeout          408 invalid_request_error: the client is too slow
     │   ├── Conflict                409 invalid_request_error
     │   ├── PayloadTooLarge         413 invalid_request_error
+    │   ├── ConnectorFailed         424 external_connector_error: a server that the request names is of no use
     │   ├── HeadTooLarge            431 invalid_request_error
     │   ├── Overloaded              429 rate_limit_exceeded, with Retry-After
     │   │   ├── RateLimitReached    429 rate_limit_exceeded: of the project's own limits, of its type
@@ -114,6 +115,14 @@ class PayloadTooLarge(RequestError):
     """The body is over the limit."""
 
     status = 413
+
+
+class ConnectorFailed(RequestError):
+    """A server that the request itself names cannot be used. Clients do not send such a request again by themselves."""
+
+    status = 424
+    type = "external_connector_error"
+    default_code = "http_error"
 
 
 class HeadTooLarge(RequestError):

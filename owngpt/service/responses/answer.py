@@ -23,6 +23,7 @@ from owngpt.service.responses.file_search import Found, find
 from owngpt.service.responses.hosted import MAX_CALLS
 from owngpt.service.responses.items import CALL_OF, CALLS, Item
 from owngpt.service.responses.keeping import keep
+from owngpt.service.responses.mcp.toolbox import Toolbox
 from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.turn import Context, Turn, seal_of
@@ -51,11 +52,20 @@ async def respond(app: App, caller: Caller, turn: Turn, context: Context) -> Asy
 
 
 async def respond_whole(app: App, caller: Caller, turn: Turn, context: Context) -> dict[str, Any]:
-    """The response when it has ended, and is stored if it is to be. Whatever goes wrong is raised."""
+    """The response when it has ended, and is stored if it is to be. Whatever goes wrong is raised.
+
+    Once a tool has run here it is told by the response instead, which has failed then: a client that sends the request
+    again would have the tool run again.
+    """
     answer = Answer(app, caller, turn, context)
-    async with aclosing(answer.events()) as events:
-        async for _ in events:
-            pass
+    try:
+        async with aclosing(answer.events()) as events:
+            async for _ in events:
+                pass
+    except Exception as error:
+        if not answer.has_run_tools:
+            raise
+        answer.builder.fail(as_request_error(error, turn.request_id), answer.usage)
     await keep(app, caller, turn, context, answer.stored())
     return answer.builder.document
 
@@ -71,9 +81,10 @@ class Answer:
         self._finish_reason: str | None = None
         self._calls: Sequence[ToolCall] = ()
         self._passages: Sequence[Passage] | None = None  # that the answer is tied to
+        self._box = Toolbox(app, turn, context)
         self.results: dict[str, list[Item]] = {}  # of searches, by their items
         self.usage = Usage()
-        self.has_begun = False
+        self.has_begun = self.has_run_tools = False
         self.builder = ResponseBuilder(
             {**turn.fields, "output": []},
             has_summary=turn.has_summary,
@@ -85,15 +96,12 @@ class Answer:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """All but the last one."""
-        turn: Turn | None = self._turn
-        while turn is not None:
-            async with aclosing(self._generate(turn)) as events:
+        try:
+            async with aclosing(self._passes()) as events:
                 async for event in events:
                     yield event
-            async with aclosing(self._run_tools()) as events:
-                async for event in events:
-                    yield event
-            turn = self._next(turn)
+        finally:
+            await self._box.close()
         for event in self.builder.finish(self.usage, "max_output_tokens" if self._is_cut else None):
             yield event
 
@@ -110,14 +118,56 @@ class Answer:
     def _is_cut(self) -> bool:
         return self._finish_reason == "length"
 
+    async def _passes(self) -> AsyncGenerator[Event, None]:
+        """What the model says and calls, and what its tools do, until there is an answer."""
+        turn: Turn | None = await self._with_servers()
+        async with aclosing(self._run_approved()) as events:
+            async for event in events:
+                yield event
+        while turn is not None:
+            async with aclosing(self._generate(turn)) as events:
+                async for event in events:
+                    yield event
+            async with aclosing(self._run_tools()) as events:
+                async for event in events:
+                    yield event
+            turn = self._next(turn)
+
+    async def _with_servers(self) -> Turn:
+        """The turn, with the tools of MCP servers."""
+        turn = await self._box.open()
+        self._tools = {tool.definition.name: tool for tool in turn.hosted}
+        self.builder.hosted = frozenset(self._tools)
+        return turn
+
+    async def _run_approved(self) -> AsyncGenerator[Event, None]:
+        """Calls that were asked for in an earlier response, and may be made now; servers that gave no list, before."""
+        approved = self._box.approved()
+        for event in self._begin() if approved or self._box.failure else ():
+            yield event
+        if self._box.failure is not None:
+            raise self._box.failure
+        for tool, request in approved:
+            self.has_run_tools = True
+            self._num_calls_left = max(0, self._num_calls_left - 1)
+            async with aclosing(tool.run_approved(request, self.builder)) as events:
+                async for event in events:
+                    yield event
+
+    def _begin(self) -> Iterator[Event]:
+        """The first events, once."""
+        if not self.has_begun:
+            self.has_begun = True
+            yield from self.builder.begin()
+            yield from self._box.tell(self.builder)
+
     async def _generate(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """One pass of the model over the conversation until now."""
         compacted = await self._compact(turn)
         found = await self._find(turn)
         before = self.usage
         async with self._generation(turn) as generation:
-            for event in () if self.has_begun else self.builder.begin():
-                self.has_begun = True
+            for event in self._begin():
                 yield event
             for event in self._tell_whole(compacted.item) if compacted else ():
                 yield event
@@ -207,7 +257,10 @@ class Answer:
     async def _run_tools(self) -> AsyncGenerator[Event, None]:
         """What the model has called of the tools that are hosted here, as far as the request allows."""
         self._calls = () if self._is_cut else self.builder.take_calls()
-        for call in self._calls[: self._num_calls_left]:
+        allowed = self._calls[: self._num_calls_left]
+        self.has_run_tools = self.has_run_tools or bool(allowed)
+        self._box.start(allowed)
+        for call in allowed:
             async with aclosing(self._tools[call.name].run(call, self.builder)) as events:
                 async for event in events:
                     yield event
@@ -215,8 +268,10 @@ class Answer:
 
     @property
     def _waits_for_client(self) -> bool:
-        """Whether the model has also called a tool that the client runs."""
+        """Whether the client has something to do first: to run a tool, or to approve a call."""
         output = self.builder.document["output"]
+        if any(item["type"] == "mcp_approval_request" for item in output):
+            return True
         given = {item["call_id"] for item in output if item["type"] in CALL_OF}
         return any(item["type"] in CALLS and item["call_id"] not in given for item in output)
 

@@ -16,7 +16,9 @@ from owngpt.service.citations import file_citation, grounding_json
 from owngpt.service.grounded import GroundedVerdict
 from owngpt.service.logprobs import logprob_json
 from owngpt.service.responses.items import Item
+from owngpt.service.responses.mcp.rendering import new_pass
 from owngpt.service.responses.open_items import (
+    Emit,
     Event,
     OpenCall,
     OpenItem,
@@ -55,7 +57,8 @@ class ResponseBuilder:
         """
         self.document = document
         self._output: list[Item] = document["output"]
-        self._has_summary, self._has_logprobs, self._seal, self._hosted = has_summary, has_logprobs, seal, hosted
+        self._has_summary, self._has_logprobs, self._seal, self.hosted = has_summary, has_logprobs, seal, hosted
+        self.pass_id = new_pass()  # of what the model has called at once
         self._sequence_number = num_events - 1
         self._open: OpenItem | None = None
         self._logprobs: list[Item] = []  # of text that has not come yet
@@ -94,6 +97,10 @@ class ResponseBuilder:
         """For an item that a tool makes: pass it to `open`, then `close`."""
         return OpenWhole(len(self._output), self._event, item)
 
+    def place(self) -> tuple[int, Emit]:
+        """Where the next item stands, and what makes its events: for items that tools make."""
+        return len(self._output), self._event
+
     def cite(self, citation: Citation) -> Iterator[Event]:
         """A citation in the message that is open."""
         message = yield from self._message()
@@ -113,6 +120,7 @@ class ResponseBuilder:
     def take_calls(self) -> list[ToolCall]:
         """The calls of hosted tools since this was asked last."""
         calls, self._hosted_calls = self._hosted_calls, {}
+        self.pass_id = new_pass()
         return [ToolCall(start.id, start.name, "".join(parts), start.type) for start, parts in calls.values()]
 
     def finish(self, usage: Usage, incomplete: str | None = None) -> Iterator[Event]:
@@ -191,7 +199,7 @@ class ResponseBuilder:
 
     def _call(self, start: ToolCallStart) -> Iterator[Event]:
         self._take_logprobs()
-        if start.name in self._hosted:
+        if start.name in self.hosted:
             yield from self.close()
             self._hosted_calls[start.index] = (start, [])
         else:
@@ -199,5 +207,7 @@ class ResponseBuilder:
             yield from self.open(OpenCall(len(self._output), self._event, kind, start.id, start.name))
 
 
-_SILENT = frozenset({"reasoning", "file_search_call", "compaction"})  # a reader wants a message beside these
+_SILENT = frozenset(
+    {"reasoning", "file_search_call", "compaction", "mcp_list_tools", "mcp_call"}
+)  # a reader wants a message beside these
 _FAILURES = {429: "rate_limit_exceeded"}  # HTTP status -> code of a response's error

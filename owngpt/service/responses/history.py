@@ -13,6 +13,7 @@ from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
 from owngpt.service.responses.input_files import read_files
 from owngpt.service.responses.items import Item
+from owngpt.service.responses.mcp.approvals import check_decisions
 from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.rendering import check_calls
 from owngpt.service.responses.truncation import fit
@@ -77,6 +78,7 @@ def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:
     known = {item["id"] for item in inputs}
     items = [*(item for item in earlier if item["id"] not in known), *inputs]
     check_calls(items)
+    check_decisions(items, inputs)
     return Context(items, inputs)
 
 

@@ -20,6 +20,10 @@ ID_PREFIXES: Mapping[str, str] = {
     "custom_tool_call": "ctc",
     "custom_tool_call_output": "ctco",
     "file_search_call": "fs",
+    "mcp_list_tools": "mcpl",
+    "mcp_call": "mcp",
+    "mcp_approval_request": "mcpr",
+    "mcp_approval_response": "mcpa",
     "compaction": "cmp",
 }
 CALLS: Mapping[str, str] = {  # the type of a call -> that of what the caller sends back

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.responses.items import CALL_OF, Item, text_of
+from owngpt.service.responses.mcp.rendering import UNDECIDED, add_call, in_call_order, outcome, outcomes
 from owngpt.service.responses.seal import Seal
 from owngpt.types import Message, ToolCall
 
@@ -21,10 +22,19 @@ SUMMARY = "This is a summary of the conversation so far:\n\n"
 
 def to_messages(items: Iterable[Item], seal: Seal) -> list[Message]:
     """In order. Raises `InvalidRequest` for encrypted content that is not of this server and project."""
+    items = _since_compaction(list(items), seal)
     messages: list[Message] = []
-    for item in _since_compaction(list(items), seal):
-        _add(messages, item, seal)
-    return messages
+    decided = outcomes(items)
+    asked = {item["id"] for item in items if item["type"] == "mcp_approval_request"}
+    for item in items:
+        match item["type"]:
+            case "mcp_approval_request":
+                add_call(messages, item, decided.get(item["id"], UNDECIDED))
+            case "mcp_call" if item.get("approval_request_id") not in asked:
+                add_call(messages, item, outcome(item))
+            case _:
+                _add(messages, item, seal)
+    return in_call_order(messages)
 
 
 class Summary(NamedTuple):

@@ -1,6 +1,6 @@
 """`truncation: auto`: the oldest items are left out, whole, until the conversation fits. What is left out is told.
 
-System and developer messages stay, and so does everything from the last user message on.
+System and developer messages stay, and so do lists of tools, and everything from the last user message on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,12 @@ def _fits(turn: Turn, items: Sequence[Item], seal: Seal) -> bool:
 def _droppable(items: Sequence[Item]) -> list[int]:
     """Places of items that may go, oldest first."""
     last = next((i for i in reversed(range(len(items))) if is_user_message(items[i])), len(items) - 1)
-    return [i for i in range(last) if items[i].get("role") not in ("system", "developer")]
+    return [i for i in range(last) if items[i].get("role") not in ("system", "developer") and not _is_list(items[i])]
+
+
+def _is_list(item: Item) -> bool:
+    """Whether it is a list of tools: it takes no room, and would only be made again."""
+    return bool(item["type"] == "mcp_list_tools")
 
 
 def _without(items: Sequence[Item], places: Sequence[int]) -> list[Item]:

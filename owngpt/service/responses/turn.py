@@ -17,6 +17,7 @@ from owngpt.service.receipts import Order
 from owngpt.service.responses.file_search import FileSearch
 from owngpt.service.responses.hosted import HostedTool
 from owngpt.service.responses.items import Item
+from owngpt.service.responses.mcp.servers import McpUse
 from owngpt.service.responses.rendering import to_messages
 from owngpt.service.responses.seal import Seal
 from owngpt.text.grammar import ResponseFormat
@@ -44,6 +45,7 @@ class Turn:
     may_drop: bool = False  # truncation: auto
     compact_threshold: int | None = None  # tokens above which the conversation is summed up first
     hosted: Sequence[HostedTool] = ()
+    mcp: McpUse = field(default_factory=McpUse)
     search: FileSearch | None = None
     documents: Sequence[InlineDocument] = ()
     grounding: GroundingOptions = field(default_factory=GroundingOptions)  # to what was found, and to the documents
