@@ -158,6 +158,23 @@ def arguments(response: httpx.Response) -> str:
     return "".join(call["function"].get("arguments", "") for delta in deltas for call in delta.get("tool_calls", ()))
 
 
+async def test_placeholders_fit_into_formats() -> None:
+    """The model may write the placeholder where the schema wants an address; the caller gets what the schema wants."""
+    app = app_with(Policy("mask"), '{"to": "<EMAIL_1>"}')
+    address = {"type": "string", "format": "email", "description": "whom to write to"}
+    schema = {"type": "object", "properties": {"to": address}, "required": ["to"], "additionalProperties": False}
+    body = {
+        "messages": [{"role": "user", "content": "taro@example.com", "format": "email", "type": "string"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "s", "strict": True, "schema": schema}},
+    }
+    response = await post(app, "/v1/chat/completions", body)
+    assert json.loads(said(response)) == {"to": "taro@example.com"}
+    constraint = engine_of(app).submissions[0].constraint
+    assert constraint is not None
+    assert '"pattern":"^<EMAIL_[1-9][0-9]{0,3}>$"' in constraint.grammar.replace(": ", ":")
+    assert '"format":"email"' in constraint.grammar.replace(": ", ":")
+
+
 async def test_blocking_names_types_and_the_path() -> None:
     app = app_with(Policy("block"))
     response = await post(app, "/v1/chat/completions", {"messages": [{"role": "user", "content": ALL}]})

@@ -91,7 +91,7 @@ async def masked_body(request: Request) -> bytes:
     if guard is None:
         return body
     cost = len(body) * LOOKING_COST
-    return await app.workers.run(cost, lambda: dump(guard.mask_document(load(body))))
+    return await app.workers.run(cost, lambda: dump(guard.mask_body(load(body))))
 
 
 def guard_of(request: Request) -> Guard | None:

@@ -27,4 +27,4 @@ async def guarded(app: App, caller: Caller, content: bytes, known: Guard | None 
     if guard is None:
         return Body(content, None)
     cost = len(content) * LOOKING_COST
-    return Body(await app.workers.run(cost, lambda: dump(guard.mask_document(document))), guard)
+    return Body(await app.workers.run(cost, lambda: dump(guard.mask_body(document))), guard)

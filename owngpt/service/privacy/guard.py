@@ -14,6 +14,7 @@ from owngpt.service.privacy.documents import Masked, restored, walk
 from owngpt.service.privacy.finder import Finder, all_forms, echoes, outside, telling_forms
 from owngpt.service.privacy.output import OutputStream
 from owngpt.service.privacy.policy import Policy
+from owngpt.service.privacy.schemas import with_placeholders
 from owngpt.service.privacy.vault import LITERAL, PLACEHOLDER, Vault
 from owngpt.trust.pii import Entity, replaced
 from owngpt.trust.pii.entity import resolve
@@ -54,6 +55,10 @@ class Guard:
     def mask_document(self, document: Any, where: str = "") -> Any:
         """JSON values that a caller sends, masked; `where` is their wire path."""
         return self._masked(document, where, is_ours=False)
+
+    def mask_body(self, document: Any) -> Any:
+        """The JSON body of a request, masked, and with schemas into which placeholders fit."""
+        return with_placeholders(self.mask_document(document), self.policy)
 
     def kept(self, document: Any) -> Any:
         """JSON values that we know (an answer, what was stored), as they may be written down or shown to a model.
