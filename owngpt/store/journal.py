@@ -124,7 +124,7 @@ class _File:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.posix_fallocate(descriptor, 0, SLOTS_PER_FILE * SLOT_BYTES)
+            _reserve(descriptor, SLOTS_PER_FILE * SLOT_BYTES)
             file = cls(path.rename(path.with_suffix(SUFFIX)), descriptor)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -167,6 +167,14 @@ def _lock(path: Path, stack: ExitStack) -> tuple[Path, bytes] | None:
     except BlockingIOError:
         return None
     return path, path.read_bytes() if path.exists() else b""
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Room on the disk, taken now where the system can: writing to the map cannot fail later, which would be a signal."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.ftruncate(descriptor, size)
 
 
 def _entries(memory: bytes) -> Iterator[Entry]:
