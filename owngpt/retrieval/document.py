@@ -83,7 +83,8 @@ class Document:
 
     def page_spans(self) -> Iterator[tuple[int, int, int]]:
         """(page, start, end) of each page's text; the blanks at its end are not part of it."""
-        for (start, page), (end, _) in zip(self.pages, (*self.pages[1:], (len(self.text), 0)), strict=True):
+        ends = (*(offset for offset, _ in self.pages[1:]), len(self.text))
+        for (start, page), end in zip(self.pages, ends, strict=False):  # no pages have no end
             yield page, start, start + len(self.text[start:end].rstrip())
 
     def page_span(self, page: int) -> tuple[int, int] | None:

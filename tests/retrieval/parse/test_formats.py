@@ -147,6 +147,12 @@ def test_pptx_has_a_page_for_each_slide_and_its_notes() -> None:
     assert document.page_at(document.text.index("End")) == 2
 
 
+def test_a_text_has_no_pages() -> None:
+    document = parse("a.txt", b"One.")
+    assert list(document.page_spans()) == []
+    assert document.page_span(1) is None
+
+
 def test_xlsx_has_a_page_for_each_sheet() -> None:
     book = openpyxl.Workbook()
     assert book.active is not None
