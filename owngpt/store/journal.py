@@ -170,7 +170,7 @@ def _lock(path: Path, stack: ExitStack) -> tuple[Path, bytes] | None:
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Room on the disk, taken now where the system can: writing to the map cannot fail later, which would be a signal."""
+    """Room on the disk, taken now where the system can: a write to the map that finds none is a deadly signal."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
     else:
