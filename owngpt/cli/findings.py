@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from owngpt.cli.library import Library
 from owngpt.service.chat import ChatEvent
 from owngpt.service.grounded import GroundedEvent, GroundedVerdict
 from owngpt.text.output import ContentDelta
+from owngpt.trust.answering import Question, Source
 from owngpt.types import Citation, Passage, Verdict
 
 _SHOWN = 400  # characters of a passage that came near
@@ -77,7 +78,7 @@ def collect(library: Library, folder: Path, question: str, mode: str, events: Se
     chats = [event for event in events if isinstance(event, ChatEvent)]
     text = "".join(delta.text for event in chats for delta in event.deltas if isinstance(delta, ContentDelta))
     quotes = [_quote(library, folder, event) for event in events if isinstance(event, Citation)]
-    nearest = [_passage(library, folder, passage) for passage in verdict.hints]
+    nearest = list(_nearest(library, folder, question, verdict.hints))
     return Answer(question, library.model, mode, text, verdict, quotes, nearest)
 
 
@@ -180,16 +181,21 @@ def _quote(library: Library, folder: Path, citation: Citation) -> Quote:
     return Quote(citation.index, place, citation.support)
 
 
-def _passage(library: Library, folder: Path, passage: Passage) -> Place:
-    return Place(
-        passage.filename,
-        str(folder / passage.filename),
-        passage.page_at(passage.start),
-        library.line_of(passage.file_id, passage.start),
-        passage.start,
-        passage.start + len(passage.text),
-        passage.text,
-    )
+def _nearest(library: Library, folder: Path, question: str, passages: Sequence[Passage]) -> Iterator[Place]:
+    """Of each passage the sentence that comes nearest to an answer, and what follows it."""
+    ranked = Question(question, [Source(passage.text) for passage in passages]).rank()
+    for number, passage in enumerate(passages):
+        start, end = next((one.span for one in ranked if one.source == number), (0, 0))
+        end = max(end, min(len(passage.text), start + _SHOWN))
+        yield Place(
+            passage.filename,
+            str(folder / passage.filename),
+            passage.page_at(passage.start + start),
+            library.line_of(passage.file_id, passage.start + start),
+            passage.start + start,
+            passage.start + end,
+            passage.text[start:end],
+        )
 
 
 def _quote_json(quote: Quote) -> dict[str, Any]:

@@ -82,6 +82,13 @@ def test_what_is_not_there_is_status_3_with_the_nearest_passages(desk: Desk) -> 
     assert "abstained (support 0." in result.stdout
 
 
+def test_the_nearest_passages_begin_with_the_nearest_sentence(desk: Desk) -> None:
+    (nearest, *_) = desk.json("Who repairs lost devices of the cafeteria?")["nearest"]
+    assert nearest["text"] == "Lost devices are reported within two hours."
+    document = parse("security.docx", (desk.folder / "security.docx").read_bytes())
+    assert document.text[nearest["start"] : nearest["end"]] == nearest["text"]
+
+
 def test_people_see_numbers_places_and_the_verdict(desk: Desk) -> None:
     result = desk.ask("What must laptops be encrypted with?", "--mode", "quote")
     assert result.exit_code == 0
