@@ -27,7 +27,8 @@ _KATAKANA = "[\u30a1-\u30fa]{2,}"
 KINDS = (
     _kind(
         "date",
-        r"\bwhen\b|\b(what|which) (year|date|day|month|century|decade)\b|いつ|何年|何月|何日|何世紀",
+        r"^(\w+ )?when\b|\bwhen (was|were|did|does|do|is|are|will|had|has)\b"
+        r"|\b(what|which) (year|date|day|month|century|decade)\b|いつ|何年|何月|何日|何世紀",
         rf"\b\d{{3,4}}\b|\b({_MONTHS}|century|(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b"
         r"|\d+(年|月|日|世紀)|昭和|平成|令和|明治|大正",
     ),
