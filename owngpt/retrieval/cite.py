@@ -149,7 +149,7 @@ class QuoteReader:
             end = self._start + len(self._quote)
             self._out.append(cite(self._passage, self._start, end, index=self._length))
         else:
-            self._show(self._quote)
+            self._show(_SPECIAL.sub("", self._quote))
         self._passage, self._state = None, self._free
 
     def _show(self, text: str) -> None:

@@ -65,6 +65,12 @@ def test_the_first_place_in_the_passage_counts_and_its_page_is_told() -> None:
     assert (citation.start, citation.page, citation.passage_id) == (DOCUMENT.index("the end"), 2, "p2")
 
 
+def test_a_passages_own_mark_is_no_quote() -> None:
+    """An answer was cut behind the first character of a quote, which was a quotation mark of the passage."""
+    reader = QuoteReader([Passage("p", "「はい」と言った", "f", "n")], QuoteMarks("『", "』"))
+    assert [*reader.feed("彼は『[1] 「"), *reader.finish()] == ["彼は"]
+
+
 def test_whatever_is_read_only_what_is_verbatim_stands_between_marks() -> None:
     """Any text at all: marks, labels and pieces of the passages in any order."""
     pieces = [
