@@ -60,14 +60,20 @@ async def from_evidence(
         ) as ticket,
         trace(app.tracer, "extract", model.name, ticket),
     ):
-        yield GroundedGeneration(_events(evidence, options, threshold), ticket)
+        assert isinstance(request.prompt, ChatPrompt)
+        is_prose = request.prompt.response_format.type == "text"
+        yield GroundedGeneration(_events(evidence, options, threshold, is_prose=is_prose), ticket)
 
 
-async def _events(evidence: Evidence, options: GroundingOptions, threshold: float) -> AsyncIterator[GroundedEvent]:
+async def _events(
+    evidence: Evidence, options: GroundingOptions, threshold: float, *, is_prose: bool
+) -> AsyncIterator[GroundedEvent]:
+    """Where the answer had to be JSON, an abstention is a verdict without words: the caller makes it a refusal."""
     is_hopeless = options.abstain and evidence.confidence < threshold
     say = abstained if not evidence.ranked or is_hopeless else answered
     for event in say(evidence, threshold):
-        yield event
+        if is_prose or say is answered or isinstance(event, GroundedVerdict):
+            yield event
     yield ChatEvent(0, (), None, "stop")
 
 
