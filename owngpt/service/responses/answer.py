@@ -29,7 +29,7 @@ from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.service.workers import INLINE_COST
 from owngpt.text.grammar import ToolChoice
-from owngpt.types import Citation, Passage, ToolCall, Usage
+from owngpt.types import Citation, Passage, Tool, ToolCall, Usage
 
 
 async def respond(app: App, caller: Caller, turn: Turn, context: Context) -> AsyncGenerator[Event, None]:
@@ -275,6 +275,14 @@ class Answer:
         given = {item["call_id"] for item in output if item["type"] in CALL_OF}
         return any(item["type"] in CALLS and item["call_id"] not in given for item in output)
 
+    def _later_choice(self, choice: ToolChoice, tools: Sequence[Tool]) -> ToolChoice:
+        """What was demanded has been done; what is not allowed stays so."""
+        asked = self._turn.fields.get("tool_choice")
+        if choice.names is None or not isinstance(asked, dict) or asked["type"] != "allowed_tools":
+            return ToolChoice()
+        names = choice.names & {tool.name for tool in tools}
+        return ToolChoice("auto", names) if names else ToolChoice("none")
+
     def _next(self, turn: Turn) -> Turn | None:
         """The pass after the one that called tools: free to answer, without hosted tools when no call is left."""
         if not self._calls or self._waits_for_client:
@@ -288,5 +296,5 @@ class Answer:
         gone = frozenset() if self._num_calls_left else frozenset(self._tools)
         tools = [tool for tool in use.tools if tool.name not in gone]
         params = [param for tool, param in zip(use.tools, use.params, strict=True) if tool.name not in gone]
-        use = replace(use, tools=tools, params=params, choice=ToolChoice())
+        use = replace(use, tools=tools, params=params, choice=self._later_choice(use.choice, tools))
         return replace(turn, tool_use=use, sampling=replace(turn.sampling, max_tokens=left))

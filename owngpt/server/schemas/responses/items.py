@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel, invalid, shown, translate, unknown_fields
+from owngpt.server.schemas.responses.mcp_items import MCP_JSON, MCP_SHAPES
 from owngpt.server.schemas.responses.parts import Content, Part, content_json, note_images, output_json
 from owngpt.service.responses.items import Item, item_id
 
@@ -257,6 +258,7 @@ _SHAPES: Mapping[str, type[WireModel]] = {
     "file_search_call": FileSearchItem,
     "compaction": CompactionItem,
     "item_reference": ReferenceItem,
+    **MCP_SHAPES,
 }
 _JSON: Mapping[type[WireModel], Callable[[Any, str], Item]] = {
     MessageItem: _message,
@@ -267,4 +269,5 @@ _JSON: Mapping[type[WireModel], Callable[[Any, str], Item]] = {
     FileSearchItem: _file_search,
     CompactionItem: _compaction,
     ReferenceItem: _reference,
+    **MCP_JSON,
 }

@@ -14,10 +14,12 @@ from pydantic import BeforeValidator, Field
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel, invalid, missing, required, shown
 from owngpt.server.schemas.filters import read_filter
+from owngpt.server.schemas.responses.mcp import McpFields, read_servers, server_document
 from owngpt.server.schemas.search import RankingOptions
 from owngpt.server.schemas.tools import MAX_TOOLS, Name
 from owngpt.service.chat import InputGrammar, ToolUse
 from owngpt.service.responses.file_search import FileSearch
+from owngpt.service.responses.mcp.servers import McpUse, Pick
 from owngpt.text.grammar import ToolChoice
 from owngpt.types import Tool
 
@@ -42,7 +44,8 @@ MISSING = frozenset(  # tools of OpenAI that nobody hosts here
 )
 
 
-KNOWN = ("function", "custom", "file_search")
+_HOSTED = ("file_search", "mcp")
+KNOWN = ("function", "custom", "file_search", "mcp")
 
 
 class CustomFormat(WireModel):
@@ -53,7 +56,7 @@ class CustomFormat(WireModel):
     definition: str | None = None
 
 
-class ToolDefinition(WireModel):
+class ToolDefinition(McpFields):
     """One tool of any type."""
 
     type: str
@@ -76,6 +79,7 @@ class ToolChoiceObject(WireModel):
 
     type: str
     name: str | None = None
+    server_label: str | None = None
     mode: Literal["auto", "required"] | None = None
     tools: list[dict[str, Any]] | None = Field(None, max_length=MAX_TOOLS, fail_fast=True)
 
@@ -98,6 +102,7 @@ class ReadTools(NamedTuple):
     document: list[dict[str, Any]]
     ignored: list[str]
     search: FileSearch | None = None
+    mcp: McpUse = McpUse()
 
 
 def read_tools(
@@ -111,11 +116,14 @@ def read_tools(
         if tool.type not in KNOWN and tool.type not in MISSING:
             raise _unknown(tool.type, f"tools[{i}].type")
     search = _search(numbered, choice)
-    is_hosted = any(tool.type == "file_search" for tool in definitions)
-    _check_choice_of_missing(choice, [tool for _, tool in ignored], has_others=bool(called) or is_hosted)
+    is_searched = any(tool.type == "file_search" for tool in definitions)
+    servers = [(f"tools[{i}]", tool) for i, tool in numbered if tool.type == "mcp"]
+    _check_choice_of_missing(choice, [tool for _, tool in ignored], has_others=bool(called or servers) or is_searched)
     tools = [_tool(tool, f"tools[{i}]") for i, tool in called]
     _check_names(tools, [i for i, _ in called])
-    chosen = _tool_choice(choice, {tool.name for tool in tools}, is_searched=is_hosted)
+    names = {tool.name for tool in tools}
+    chosen = _tool_choice(choice, names, is_searched=is_searched, has_servers=bool(servers))
+    mcp = read_servers(servers, _picks(choice))
     use = ToolUse(
         tools if chosen.mode != "none" else (),
         chosen if chosen.mode != "none" else ToolChoice(),
@@ -125,7 +133,7 @@ def read_tools(
     )
     paths = [f"tools[{i}].{tool.type}" for i, tool in ignored]
     shown_tools = [_document(tool) for tool in definitions if tool.type in KNOWN]
-    return ReadTools(use, shown_tools, paths, search)
+    return ReadTools(use, shown_tools, paths, search, mcp if chosen.mode != "none" else McpUse())
 
 
 def choice_document(choice: ToolChoiceObject | None) -> str | dict[str, Any]:
@@ -174,6 +182,8 @@ def _document(tool: ToolDefinition) -> dict[str, Any]:
             "max_num_results": tool.max_num_results or 10,
             "ranking_options": ranking.model_dump(exclude_none=True),
         }
+    if tool.type == "mcp":
+        return server_document(tool)
     if tool.type == "function":
         strict = tool.strict is not False
         shape = {"parameters": tool.parameters, "strict": strict}
@@ -241,23 +251,37 @@ def _not_hosted(type_: str, param: str) -> InvalidRequest:
     )
 
 
-def _tool_choice(wire: ToolChoiceObject | None, names: set[str], *, is_searched: bool) -> ToolChoice:
+def _picks(choice: ToolChoiceObject | None) -> frozenset[Pick] | None:
+    """The tools of MCP servers that a choice names; their own names are known when they have been listed."""
+    if choice is None or choice.type in ("auto", "none", "required", "file_search"):
+        return None
+    named = [choice.model_dump()] if choice.type != "allowed_tools" else choice.tools or []
+    picks = [(tool.get("server_label"), tool.get("name")) for tool in named if tool.get("type") == "mcp"]
+    for label, name in picks:
+        if not isinstance(label, str) or not isinstance(name, str | None):
+            raise missing("tool_choice.server_label")
+    return frozenset((str(label), name) for label, name in picks)
+
+
+def _tool_choice(wire: ToolChoiceObject | None, names: set[str], *, is_searched: bool, has_servers: bool) -> ToolChoice:
     """A tool that is named must be called; `allowed_tools` narrows the choice. A search is made in any case."""
     if wire is None or wire.type in ("auto", "none"):
         return ToolChoice("none" if wire and wire.type == "none" else "auto")
     if is_searched and (wire.type == "file_search" or (wire.type == "required" and not names)):
         return ToolChoice("auto")
-    if wire.type not in ("required", "allowed_tools", "function", "custom"):
+    if wire.type not in ("required", "allowed_tools", "function", "custom", "mcp"):
         raise _unknown(wire.type, "tool_choice.type")
-    if not names:
+    if not names and not has_servers:
         raise InvalidRequest(
             "'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice", code="invalid_value"
         )
     if wire.type == "required":
         return ToolChoice("required")
+    if wire.type == "mcp":
+        return ToolChoice("required", frozenset())
     if wire.type == "allowed_tools":
         allowed = _allowed(wire.tools, names)
-        if not allowed and is_searched:
+        if not allowed and is_searched and not _picks(wire):
             return ToolChoice("none")
         return ToolChoice(required(wire.mode, "tool_choice.mode"), frozenset(allowed))
     return ToolChoice("required", frozenset({_named(wire.name, "tool_choice.name", names)}))
@@ -268,9 +292,9 @@ def _allowed(tools: list[dict[str, Any]] | None, names: set[str]) -> list[str]:
     allowed = [
         _named(tool.get("name"), f"tool_choice.tools[{i}].name", names)
         for i, tool in enumerate(required(tools, "tool_choice.tools"))
-        if tool.get("type") not in MISSING and tool.get("type") != "file_search"
+        if tool.get("type") not in MISSING and tool.get("type") not in _HOSTED
     ]
-    if not allowed and not any(tool.get("type") == "file_search" for tool in tools or ()):
+    if not allowed and not any(tool.get("type") in _HOSTED for tool in tools or ()):
         raise InvalidRequest("'tool_choice.tools' allows no tool of this server.", param="tool_choice.tools")
     return allowed
 

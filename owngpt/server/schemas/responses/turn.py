@@ -28,6 +28,7 @@ from owngpt.service.models import ServedModel
 from owngpt.service.privacy import Guard
 from owngpt.service.receipts import Order
 from owngpt.service.responses.items import new_id
+from owngpt.service.responses.mcp.access import admit
 from owngpt.service.responses.turn import Turn
 from owngpt.service.tiers import tier_of
 from owngpt.text.grammar import ResponseFormat
@@ -64,6 +65,7 @@ def to_turn(
     check_response(request)
     model = generator(app, caller, request.model)
     items, tools = _items(app, request.input), _tools(request)
+    admit(app.mcp, caller, tools.mcp.servers)
     is_stored = stores(app, caller, request)
     if request.background and not is_stored:
         raise InvalidRequest(
@@ -89,13 +91,14 @@ def to_turn(
         include=frozenset(request.include or ()),
         max_tool_calls=request.max_tool_calls,
         compact_threshold=_threshold(request, model),
+        mcp=tools.mcp,
         search=tools.search,
         documents=to_documents(request.documents or []),
         grounding=to_options(request.citation_options),
         guard=guard,
         is_stored=is_stored,
         request_id=request_id,
-        order=_order(app, caller, request, response_id, created_at, body),
+        order=None if tools.mcp.servers else _order(app, caller, request, response_id, created_at, body),
         caching=Caching(request.prompt_cache_key or "", is_durable=request.prompt_cache_retention in (None, "24h")),
         tier=tier,
         patience=patience,
@@ -114,6 +117,7 @@ def to_counted_turn(app: App, caller: Caller, request: InputTokensRequest) -> Re
         input=items.items,
         sampling=SamplingParams(),
         **context_arguments(request, tools),
+        mcp=tools.mcp,
         previous_response_id=request.previous_response_id,
         conversation_id=request.conversation.id if request.conversation else None,
     )
