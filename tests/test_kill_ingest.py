@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -15,45 +16,37 @@ from owngpt.store.chunks import Chunks
 from owngpt.store.db import Database
 from owngpt.store.opening import open_database
 from tests.conftest import TEMPLATE
-from tests.fakes.engine import KEY
+from tests.fakes.crowd import Crowd, Work, Works, client_of, ok
 from tests.fakes.killable import Killable
-from tests.test_kill import KILLS, ok
+from tests.test_kill import KILLS
 
 Book = dict[tuple[str, str], str]  # (store, file) -> text
 
 
-class Author:
-    """Adds files to stores until it is told to end, whatever happens to the server."""
+class Indexing(Works):
+    """New vector stores, and files in them."""
 
-    def __init__(self, server: Killable) -> None:
-        self._server, self._random = server, random.Random(1)
+    def __init__(self) -> None:
+        super().__init__()
+        self._random = random.Random(1)
         self.book: Book = {}
 
-    def write(self, kills: int) -> None:
-        """Each file may be the one at which the server is killed."""
-        while kills:
-            try:
-                with client_of(self._server) as client:
-                    store = ok(client.post("/vector_stores", json={}))["id"]
-                    for _ in range(self._random.randrange(1, 8)):
-                        self._add(client, store)
-            except httpx.TransportError:
-                continue
-            time.sleep(self._random.uniform(0.0, 0.5))
-            self._server.kill()
-            self._server.start()
-            kills -= 1
+    @property
+    def works(self) -> Sequence[Work]:
+        return (self._fill,)
+
+    def _fill(self, client: httpx.Client) -> None:
+        store = self.ok(client.post("/vector_stores", json={}))["id"]
+        for _ in range(self._random.randrange(1, 8)):
+            self._add(client, store)
+        time.sleep(self._random.uniform(0.0, 0.3))
 
     def _add(self, client: httpx.Client, store: str) -> None:
         number = self._random.choice([5, 3000])
         text = " ".join(self._random.choices(["whale", "sea", "ship", "harpoon.", "Ahab."], k=number))
-        file = ok(client.post("/files", files={"file": ("a.txt", text.encode())}, data={"purpose": "assistants"}))["id"]
-        ok(client.post(f"/vector_stores/{store}/files", json={"file_id": file}))
-        self.book[store, file] = text
-
-
-def client_of(server: Killable) -> httpx.Client:
-    return httpx.Client(base_url=server.base_url, headers={"authorization": f"Bearer {KEY}"}, timeout=20)
+        file = self.ok(client.post("/files", files={"file": ("a.txt", text.encode())}, data={"purpose": "assistants"}))
+        self.ok(client.post(f"/vector_stores/{store}/files", json={"file_id": file["id"]}))
+        self.book[store, file["id"]] = text
 
 
 def wait_for_all(server: Killable, book: Book) -> None:
@@ -88,10 +81,11 @@ def test_every_file_is_in_once(kind: str, tmp_path: Path, request: pytest.Fixtur
     if kind == "postgresql":
         url = request.getfixturevalue("postgresql_server").new_database(TEMPLATE)
     with Killable(tmp_path, database=url) as server:
-        author = Author(server)
-        author.write(max(2, KILLS // (2 if kind == "sqlite" else 4)))
-        wait_for_all(server, author.book)
+        indexing = Indexing()
+        crowd = Crowd(server, indexing)
+        crowd.run(crowd.kill_often(max(2, KILLS // (2 if kind == "sqlite" else 4)), seed=2))
+        wait_for_all(server, indexing.book)
         server.stop()
     database = open_database(tmp_path, url)
-    check_index(database, author.book)
+    check_index(database, indexing.book)
     database.close()

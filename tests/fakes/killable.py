@@ -18,6 +18,8 @@ import httpx
 
 from owngpt.server.asgi import create_app
 from owngpt.server.listen import Server, base_url, bind
+from owngpt.service.responses import background
+from owngpt.store import ingest_queue
 from owngpt.store.opening import open_database
 from tests.fakes.engine import Script, make_app
 
@@ -65,6 +67,7 @@ def _serve(ready: Connection, folder: Path, script: Script, database: str | None
 
 
 async def _run(ready: Connection, folder: Path, script: Script, database: str | None) -> None:
+    ingest_queue.LEASE_SECONDS, background.LOST_SECONDS = 4, 4  # the dead are missed sooner
     app = make_app(script, database=open_database(folder, database), folder=folder, delay=0.0005)
     with bind("127.0.0.1", 0) as listener:
         server = Server(create_app(app), app.drain, drain_seconds=5)
