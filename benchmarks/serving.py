@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -32,15 +32,22 @@ class Address(NamedTuple):
 @contextmanager
 def ours(folder: Path, data_dir: Path, dtype: str, threads: int) -> Iterator[Address]:
     """`owngpt serve`, with its defaults but for the number format."""
-    command: list[str | Path] = [sys.executable, "-m", "owngpt", "serve", folder, "--port", "0", "--data-dir", data_dir]
-    options = ["--dtype", dtype, "--threads", str(threads)]
-    env = {**os.environ, "OWNGPT_API_KEY": KEY}
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, env=env) as process:
+    options: list[str | Path] = [folder, "--data-dir", data_dir, "--dtype", dtype, "--threads", str(threads)]
+    with serving(options) as (_, url):
+        yield Address(f"owngpt {dtype}", url, folder.name)
+
+
+@contextmanager
+def serving(options: Sequence[str | Path], **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`owngpt serve` with these options on a free port, whose admin key is `KEY`; -> the process, and its URL."""
+    command: list[str | Path] = [sys.executable, "-m", "owngpt", "serve", "--port", "0", *options]
+    env = {**os.environ, "OWNGPT_API_KEY": KEY, **environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         try:
             assert process.stdout is not None
             url = next((found[1] for line in process.stdout if (found := READY.fullmatch(line))), None)
             assert url is not None, "owngpt serve has ended; see above"
-            yield Address(f"owngpt {dtype}", url, folder.name)
+            yield process, url
         finally:
             process.terminate()
 
