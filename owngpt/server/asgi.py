@@ -36,7 +36,7 @@ from owngpt.server.routes.completions import create_completion
 from owngpt.server.routes.embeddings import create_embedding
 from owngpt.server.routes.health import health, ready
 from owngpt.server.routes.metrics import metrics
-from owngpt.server.routes.models import list_models, retrieve_model
+from owngpt.server.routes.models import delete_model, list_models, retrieve_model
 from owngpt.server.scopes import guarded
 from owngpt.server.tracing import OpenTelemetryTracer, TraceContextMiddleware
 from owngpt.service.app import App
@@ -50,6 +50,7 @@ ROUTES = (
     Route("/v1/embeddings", create_embedding, methods=["POST"]),
     Route("/v1/models", list_models, methods=["GET"]),
     Route("/v1/models/{model:path}", retrieve_model, methods=["GET"]),
+    Route("/v1/models/{model:path}", delete_model, methods=["DELETE"]),
     Route("/health", health, methods=["GET"]),
     Route("/ready", ready, methods=["GET"]),
     Route("/metrics", metrics, methods=["GET"]),

@@ -23,6 +23,7 @@ EXCEPTIONS = {
     ("POST", "/v1/chat/completions"): "api.model.request",
     ("POST", "/v1/completions"): "api.model.request",
     ("POST", "/v1/embeddings"): "api.model.request",
+    ("DELETE", "/v1/models/{model:path}"): "api.model.read",  # it only says why not
     ("POST", "/v1/responses/input_tokens"): "api.responses.read",
     ("POST", "/v1/vector_stores/{vector_store_id}/search"): "api.vector_stores.read",
     ("POST", "/v1/organization/invites/accept"): ACCEPT_INVITE,

@@ -28,7 +28,7 @@ def test_every_operation_asks_for_a_known_scope(method: str, path: str) -> None:
     scope = scope_of(method, path)
     if path in OPEN_PATHS:
         assert scope is None
-    elif path.startswith(("/v1/organization", "/v1/projects")):
+    elif path.startswith(("/v1/organization", "/v1/projects", "/metrics")):
         assert scope in MANAGEMENT | {ACCEPT_INVITE}
     else:
         assert scope in API

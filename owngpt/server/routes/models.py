@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{id}: what is served, by name and alias."""
+"""/v1/models and /v1/models/{id}: what is served, by name and alias."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from owngpt.errors import PermissionDenied
 from owngpt.server.routes.reply import models_of
 from owngpt.service.models import ServedEmbedder, ServedModel
 
@@ -21,6 +22,16 @@ async def retrieve_model(request: Request) -> Response:
     """One of them; names may contain slashes."""
     name = request.path_params["model"]
     return JSONResponse(_model(name, models_of(request).get(name)))
+
+
+async def delete_model(request: Request) -> Response:
+    """Refused: models are the operator's. Raises `NotFound` for one that is not served, else `PermissionDenied`."""
+    name = request.path_params["model"]
+    models_of(request).get(name)
+    raise PermissionDenied(
+        f"The model {name!r} cannot be deleted over the API: whoever starts the server says which models it serves "
+        "(`owngpt serve MODEL ...`)."
+    )
 
 
 def _model(name: str, model: ServedModel | ServedEmbedder) -> dict[str, Any]:
