@@ -34,8 +34,9 @@ from owngpt.service.responses.background import BackgroundResponses
 from owngpt.service.responses.compaction import compact
 from owngpt.service.responses.history import COUNT_COST, count, prepare
 from owngpt.service.responses.jobs import cancel, put
+from owngpt.service.responses.mcp.secrets import unsealed
 from owngpt.service.responses.open_items import Event
-from owngpt.service.responses.turn import Context, Turn
+from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.store.response_jobs import Job
 
 
@@ -165,8 +166,8 @@ def background_of(request: Request) -> BackgroundResponses:
 
 def revive(app: App, caller: Caller, job: Job) -> Turn:
     """The turn of a background response, from the request that was kept."""
-    wire, guard = parse(ResponseRequest, job.request.encode()), app.privacy.guard(caller, job.response_id)
-    return to_turn(app, caller, wire, job.request.encode(), request_id=job.response_id, guard=guard).turn
+    body, guard = unsealed(job.request.encode(), seal_of(app, caller)), app.privacy.guard(caller, job.response_id)
+    return to_turn(app, caller, parse(ResponseRequest, body), body, request_id=job.response_id, guard=guard).turn
 
 
 def _boolean(request: Request, name: str) -> bool:

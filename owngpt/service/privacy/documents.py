@@ -11,7 +11,9 @@ from owngpt.trust.pii import Entity
 
 Key = tuple[object, ...]
 _AS_THEY_ARE = frozenset({"file_data", "encrypted_content"})  # not text: what they hold is read, and masked, later
+_OF_SERVERS = frozenset({"server_url", "authorization", "headers"})  # they are sent as they are, and kept nowhere
 _MARKS = frozenset({"id", "item_id", "call_id", "file_id", "type", "role", "status", "object", "model"})
+_NAMES = frozenset({"name", "server_label"})
 _LEAST_NUMBER = 10**9  # smaller whole numbers identify nobody
 
 
@@ -31,7 +33,7 @@ class Text:
 
     def relevant(self, entities: Sequence[Entity]) -> list[Entity]:
         """Without names of people in what names a function, and without parts of a number."""
-        if self.key and self.key[-1] == "name" and is_identifier(self.text) and not self.path.startswith("messages["):
+        if self.key and self.key[-1] in _NAMES and is_identifier(self.text) and not self.path.startswith("messages["):
             return [entity for entity in entities if entity.type != "PERSON"]
         if self.key and self.key[-1] is int:
             return [entity for entity in entities if len(entity) == len(self.text)]
@@ -48,7 +50,7 @@ def _walk(value: Any, key: Key, path: str) -> Iterator[Text]:
         yield Text(key, path, value, _label(key))
     elif isinstance(value, dict):
         for name, item in value.items():
-            if name in _AS_THEY_ARE or (not key and name == "model"):
+            if name in _AS_THEY_ARE or (not key and name == "model") or _is_of_server(value, key, name):
                 continue
             yield Text((*key, name, dict), f"{path}.{name}".removeprefix("."), name)
             yield from _walk(item, (*key, name), f"{path}.{name}".removeprefix("."))
@@ -58,6 +60,11 @@ def _walk(value: Any, key: Key, path: str) -> Iterator[Text]:
                 yield from _walk(item, (*key, i), f"{path}[{i}]")
     elif type(value) is int and value >= _LEAST_NUMBER and len(key) > 1:
         yield Text((*key, int), path, str(value), _label(key))
+
+
+def _is_of_server(tool: Mapping[str, Any], key: Key, name: str) -> bool:
+    """Whether this is the address of an MCP server, or opens it."""
+    return name in _OF_SERVERS and tool.get("type") == "mcp" and len(key) == 2 and key[0] == "tools"
 
 
 def _label(key: Key) -> str:

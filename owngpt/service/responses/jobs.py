@@ -17,9 +17,10 @@ from owngpt.service.responses.answer import Answer
 from owngpt.service.responses.builder import ResponseBuilder
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.keeping import stored
+from owngpt.service.responses.mcp.secrets import sealed
 from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.private import keep_placeholders
-from owngpt.service.responses.turn import Context, Turn
+from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.store.conversations import Conversations
 from owngpt.store.db import Transaction
 from owngpt.store.response_jobs import Job, ResponseJobs
@@ -30,11 +31,11 @@ T = TypeVar("T")
 
 
 def put(app: App, caller: Caller, turn: Turn, context: Context, body: bytes) -> dict[str, Any]:
-    """Queue a turn; -> its response as of now. `body` is the request as it was sent."""
+    """Queue a turn; -> its response as of now. `body` is the request as it was sent: its secrets are sealed."""
     builder = ResponseBuilder({**turn.fields, "output": []})
     events = list(builder.begin("queued"))
     row, now = stored(caller.project_id, builder.document), int(time.time())
-    job = Job(turn.id, caller.project_id, caller.key_id, now, 0, body.decode())
+    job = Job(turn.id, caller.project_id, caller.key_id, now, 0, sealed(body, seal_of(app, caller)).decode())
     with app.database.write() as transaction:
         Responses(app.database).add(transaction, row, context.inputs, [])
         ResponseJobs(app.database).log(transaction, turn.id, events, now)
