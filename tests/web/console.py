@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
 
 from owngpt.service.app import App
 from tests.clients.serving import running
@@ -80,6 +82,30 @@ class Console:
         expect(self.page.locator("#stop")).to_be_hidden()
         expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
 
+    def api(self, method: str, path: str, body: object = None, key: str = KEY) -> Any:
+        """What the server answers beside the page, as other clients would see it."""
+        headers = {"authorization": f"Bearer {key}"}
+        url = f"{self.address}v1/{path}"
+        answer = self.page.context.request.fetch(url, method=method, headers=headers, data=body)
+        assert answer.ok, answer.text()
+        return answer.json()
+
+    def add_file(self, store: str, name: str, data: bytes) -> str:
+        """Put a file into a vector store and wait until it is read; -> its id."""
+        upload: FilePayload = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+        answer = self.page.context.request.post(
+            f"{self.address}v1/files",
+            headers={"authorization": f"Bearer {KEY}"},
+            multipart={"purpose": "assistants", "file": upload},
+        )
+        file_id = str(answer.json()["id"])
+        path = f"vector_stores/{store}/files"
+        self.api("POST", path, {"file_id": file_id})
+        while (file := self.api("GET", f"{path}/{file_id}"))["status"] == "in_progress":
+            time.sleep(0.02)
+        assert file["status"] == "completed", file["last_error"]
+        return file_id
+
     @property
     def composer(self) -> Locator:
         return self.page.locator("#message")
@@ -114,3 +140,15 @@ class Console:
 
 def console_of(app: App, page: Page, address: str) -> Console:
     return Console(page, engine_of(app), address)
+
+
+def num_marked_pixels(picture: Locator) -> int:
+    """How much of a page of a document is marked: yellow, as a text marker is."""
+    count = (
+        "async (image) => { await image.decode(); const canvas = new OffscreenCanvas(image.naturalWidth,"
+        " image.naturalHeight); const context = canvas.getContext('2d'); context.drawImage(image, 0, 0);"
+        " const {data} = context.getImageData(0, 0, canvas.width, canvas.height); let count = 0;"
+        " for (let i = 0; i < data.length; i += 4) count += data[i] > 200 && data[i + 1] > 180 && data[i + 2] < 120;"
+        " return count; }"
+    )
+    return int(picture.evaluate(count))

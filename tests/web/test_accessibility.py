@@ -10,6 +10,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.fakes.engine import KEY
 from tests.web.console import Console
+from tests.web.handbook import QUESTION, RULE, handbook
 
 RICH = """# Heading
 
@@ -27,6 +28,10 @@ print(1)
 
 > quoted
 """
+RULES = (
+    "有給休暇は一年に二十五日取得できます。"
+    "事務所は朝八時に開きます。出張では電車を使います。領収書は三十日以内に出します。"
+)
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
@@ -169,6 +174,45 @@ def test_axe_finds_nothing(console: Console, scheme: str, size: ViewportSize) ->
     check(page)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "size"), [("light", ViewportSize(width=1280, height=800)), ("dark", PHONE)], ids=["wide", "narrow"]
+)
+def test_axe_finds_nothing_beside_the_chat(console: Console, scheme: str, size: ViewportSize) -> None:
+    """The same for documents, questions to them, and what an admin sees; none is wider than the screen."""
+    page = console.page
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.set_viewport_size(size)
+    console.open().says(f'"[1] {RULE}"')
+    store = console.api("POST", "vector_stores", {"name": "Handbook"})["id"]
+    file = console.add_file(store, "handbook.pdf", handbook())
+    [project] = console.api("GET", "organization/projects")["data"]
+    key = {"name": "worker", "scopes": ["api.files.read"]}
+    console.api("POST", f"organization/projects/{project['id']}/api_keys", key)
+    console.api("POST", "organization/invites", {"email": "eve@example.com", "role": "reader"})
+    console.api("POST", "responses", {"model": "fake", "input": "Hi"})
+    places = {
+        "documents": "table",
+        f"documents/{store}": "table",
+        f"documents/{store}/{file}": "img",
+        "projects": "table",
+        f"projects/{project['id']}": "input.number",
+        "usage": ".chart",
+        "audit": "table",
+    }
+    for place, content in places.items():
+        page.evaluate("(hash) => { location.hash = hash }", place)
+        expect(page.locator("#place").locator(content).first).to_be_visible()
+        expect(page.locator("#place .waiting")).to_have_count(0)
+        check(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
+    page.evaluate("location.hash = 'ask'")
+    page.get_by_label("Question").fill(QUESTION)
+    console.button("Ask").click()
+    page.get_by_role("button", name="Quote 1: open handbook.pdf").click()
+    expect(page.locator(".source img")).to_be_visible()
+    check(page)
+
+
 # --- languages, themes, sizes
 
 
@@ -181,6 +225,20 @@ def test_a_japanese_browser_gets_japanese(console: Console) -> None:
     console.composer.press("Enter")
     expect(console.text).to_have_text("Hello!")
     expect(console.button("再生成")).to_be_visible()
+
+
+@pytest.mark.parametrize("options", [{"locale": "ja-JP"}])
+def test_documents_are_asked_in_japanese(console: Console) -> None:
+    console.open().says("不明です。")
+    store = console.api("POST", "vector_stores", {"name": "規則"})["id"]
+    console.add_file(store, "規則.txt", RULES.encode())
+    console.page.get_by_role("link", name="資料に質問").click()
+    console.page.get_by_label("質問", exact=True).fill("有給休暇は一年に何日取得できますか。")
+    console.page.locator("select[name=mode]").select_option(label="資料の文だけで")
+    console.button("質問する").click()
+    expect(console.page.locator(".verdict")).to_contain_text("裏付けあり。")
+    console.page.get_by_role("button", name="引用 1: 規則.txt を開く").click()
+    expect(console.page.locator(".source mark")).to_have_text("有給休暇は一年に二十五日取得できます。")
 
 
 def test_the_language_can_be_chosen_and_is_kept(console: Console) -> None:

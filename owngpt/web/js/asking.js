@@ -27,7 +27,7 @@ export class Asking extends EventTarget {
   async ask(question, model) {
     this.stop();
     const { signal } = (this.#controller = new AbortController());
-    const answer = (this.answer = new Answer(question, [...(this.stores ?? [])]));
+    const answer = (this.answer = new Answer(question, this.mode, [...(this.stores ?? [])]));
     this.question = question;
     this.#changed();
     try {
@@ -70,9 +70,10 @@ export class Answer {
   isCut = false; // at the token limit
   error = null;
 
-  /** @param {string} question @param {string[]} stores where the citations come from */
-  constructor(question, stores) {
+  /** @param {string} question @param {string} mode @param {string[]} stores where the citations come from */
+  constructor(question, mode, stores) {
     this.question = question;
+    this.mode = mode;
     this.stores = stores;
   }
 

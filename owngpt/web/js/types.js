@@ -91,6 +91,7 @@
  * @property {"supported" | "partly" | "abstained"} verdict
  * @property {number} support
  * @property {number} threshold
+ * @property {boolean} [is_extract] whether the documents' own sentences stand in the place of the model's answer
  * @property {{support: number}[]} sentences
  * @property {{file_id: string, filename: string, start: number, page: number | null, text: string}[]} hints
  */

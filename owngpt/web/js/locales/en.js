@@ -193,7 +193,7 @@ export default {
   "drop.kinds": "PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV, JSON, e-mail, source code",
   "drop.readers": "Who may read them",
   "drop.readers_label": "Readers",
-  "drop.readers_hint": "user:ID, group:ID or key:ID, separated by commas. To everybody else the files do not exist. Empty: the whole project reads them.",
+  "drop.readers_hint": "user:ID, group:ID or key:ID, separated by commas. To everybody else the files do not exist, so name yourself, too. Empty: the whole project reads them.",
 
   "file.name": "File",
   "file.status": "Status",
@@ -244,6 +244,7 @@ export default {
   "verdict.partly_text": "Check it against the sources.",
   "verdict.abstained": "No answer.",
   "verdict.abstained_text": "The documents do not answer this well enough.",
+  "verdict.instead": "The model’s own answer was not, so these are the documents’ sentences.",
   "verdict.weak": "{weak} of {count} sentences are not borne out.",
   "verdict.numbers": "Support {support}, needed {threshold}",
 

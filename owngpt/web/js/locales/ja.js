@@ -193,7 +193,7 @@ export default {
   "drop.kinds": "PDF、Word、PowerPoint、Excel、HTML、Markdown、テキスト、CSV、JSON、メール、ソースコード",
   "drop.readers": "読める人",
   "drop.readers_label": "読者",
-  "drop.readers_hint": "user:ID、group:ID、key:ID をカンマ区切りで指定します。それ以外の人にはファイルは存在しません。空欄ならプロジェクト全員が読めます。",
+  "drop.readers_hint": "user:ID、group:ID、key:ID をカンマ区切りで指定します。それ以外の人にはファイルは存在しないため、自分も含めてください。空欄ならプロジェクト全員が読めます。",
 
   "file.name": "ファイル名",
   "file.status": "状態",
@@ -244,6 +244,7 @@ export default {
   "verdict.partly_text": "出典で確認してください。",
   "verdict.abstained": "回答なし。",
   "verdict.abstained_text": "資料からは十分な答えが得られません。",
+  "verdict.instead": "モデル自身の回答は裏付けがなかったため、資料の文を示しています。",
   "verdict.weak": "{count} 文のうち {weak} 文は裏付けがありません。",
   "verdict.numbers": "裏付け {support}、必要 {threshold}",
 

@@ -38,7 +38,7 @@ export function table(caption, columns, rows) {
   const head = h("tr", {}, ...columns.map((name) => (name ? h("th", { scope: "col" }, name) : h("td", {}))));
   const body = rows.map((cells) => h("tr", {}, ...cells.map((cell, index) => h(index ? "td" : "th", index ? {} : { scope: "row" }, cell ?? ""))));
   const content = h("table", {}, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, head), h("tbody", {}, ...body));
-  return h("div", { class: "table", role: "region", tabindex: "0", "aria-label": caption }, content);
+  return h("div", { class: "table", role: "group", tabindex: "0", "aria-label": caption }, content);
 }
 
 /** A part of a page under a heading, perhaps with a button beside it. */

@@ -41,7 +41,7 @@ export class AnswerView {
     putMarks(this.#text.element, answer.citations, this.onopen);
     const parts = [
       h("h2", { class: "asked" }, answer.question),
-      answer.grounding ? verdictElement(answer.grounding) : null,
+      answer.grounding ? verdictElement(answer.grounding, answer.mode) : null,
       answer.status === "running" && !answer.text ? waiting() : this.#text.element,
       answer.isCut ? h("p", { class: "note" }, t("message.length")) : null,
       answer.status === "stopped" ? h("p", { class: "note" }, t("message.stopped")) : null,
@@ -82,11 +82,12 @@ export function percent(share) {
   return formatNumber(share, { style: "percent", maximumFractionDigits: 0 });
 }
 
-function verdictElement({ verdict, support, threshold, sentences }) {
+function verdictElement({ verdict, support, threshold, sentences, is_extract: isExtract }, mode) {
   const weak = sentences.filter((sentence) => sentence.support < 0.5).length;
   const numbers = t("verdict.numbers", { support: percent(support), threshold: percent(threshold) });
   const more = verdict === "partly" && weak ? t("verdict.weak", { weak: formatNumber(weak), count: formatNumber(sentences.length) }) : null;
-  const text = [t(`verdict.${verdict}_text`), more].filter(Boolean).join(" ");
+  const instead = isExtract && mode === "quote" && verdict !== "abstained" ? t("verdict.instead") : null;
+  const text = [t(`verdict.${verdict}_text`), more, instead].filter(Boolean).join(" ");
   return h("p", { class: `verdict is-${verdict}` }, h("strong", {}, t(`verdict.${verdict}`)), ` ${text} `, h("small", {}, numbers));
 }
 

@@ -37,9 +37,9 @@ function questionForm(place, stores, source) {
   growsWithText(area);
   sendsOnEnter(area, send);
   if (!isTouch()) queueMicrotask(() => area.focus());
-  const fields = h("div", { class: "pair" }, field(t("ask.mode"), mode), session.models.length > 1 ? field(t("header.model"), models) : null);
+  const fields = h("div", { class: "filters" }, field(t("ask.mode"), mode), session.models.length > 1 ? field(t("header.model"), models) : null, buttons(place));
   const onsubmit = (event) => (event.preventDefault(), send());
-  return h("form", { class: "stack", onsubmit }, field(t("ask.question"), area), storeChoice(asking, stores), fields, buttons(place));
+  return h("form", { class: "stack", onsubmit }, field(t("ask.question"), area), storeChoice(asking, stores), fields);
 }
 
 function storeChoice(asking, stores) {
@@ -57,5 +57,5 @@ function buttons({ asking, signal }) {
   const update = () => (([send.hidden, stop.hidden] = [asking.isBusy, !asking.isBusy]), undefined);
   asking.addEventListener("change", update, { signal });
   update();
-  return h("div", { class: "buttons start" }, send, stop);
+  return h("div", { class: "buttons" }, send, stop);
 }

@@ -38,7 +38,10 @@ export class PageView {
   async #picture(page) {
     if (page.page === null || !/\.pdf$/i.test(this.filename)) return null;
     const { library, signal } = this.place;
-    return library.picture(this.store, this.file, page.page, this.#markOn(page), signal);
+    return library.picture(this.store, this.file, page.page, this.#markOn(page), signal).catch((error) => {
+      if (error.code === "pii_masked") return null; // the text alone, in which personal data is blanked
+      throw error;
+    });
   }
 
   #content({ page, picture }) {
