@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -144,21 +144,23 @@ class Batches:
             transaction.execute(f"INSERT INTO batches ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))
             return _get(transaction, batch_id)
 
-    def find(self, project_id: str, batch_id: str) -> Batch:
-        """Raises `NotFound`."""
-        sql = f"SELECT {_COLUMNS} FROM batches WHERE id = ? AND project_id = ?"
-        return _only(self._db.read(sql, (batch_id, project_id)), batch_id)
+    def find(self, project_id: str, batch_id: str, principals: Collection[str]) -> Batch:
+        """A batch whose files these principals may read. Raises `NotFound`."""
+        where, values = _visible(project_id, principals)
+        sql = f"SELECT {_COLUMNS} FROM batches WHERE id = ? AND {where}"
+        return _only(self._db.read(sql, (batch_id, *values)), batch_id)
 
-    def page(self, project_id: str, page: PageRequest) -> BatchPage:
-        """A part of the project's list."""
-        found = page_of(self._db, "batches", _COLUMNS, "project_id = ?", (project_id,), page)
+    def page(self, project_id: str, page: PageRequest, principals: Collection[str]) -> BatchPage:
+        """A part of the project's list, of what they may read."""
+        found = page_of(self._db, "batches", _COLUMNS, *_visible(project_id, principals), page)
         return BatchPage([_batch(row) for row in found.rows], found.has_more)
 
-    def cancel(self, project_id: str, batch_id: str) -> Batch:
+    def cancel(self, project_id: str, batch_id: str, principals: Collection[str]) -> Batch:
         """Have it end soon. Raises `NotFound`, and `InvalidRequest` if it has ended or is about to."""
+        where, values = _visible(project_id, principals)
         with self._db.write() as transaction:
-            sql = f"SELECT {_COLUMNS} FROM batches WHERE id = ? AND project_id = ?"
-            batch = _only(transaction.execute(sql, (batch_id, project_id)), batch_id)
+            sql = f"SELECT {_COLUMNS} FROM batches WHERE id = ? AND {where}"
+            batch = _only(transaction.execute(sql, (batch_id, *values)), batch_id)
             if batch.status in ("cancelling", "cancelled"):
                 return batch
             if batch.status not in ("validating", "in_progress"):
@@ -285,6 +287,17 @@ class Batches:
             **{f"{status}_at": int(time.time())},
         )
         transaction.execute("DELETE FROM batch_lines WHERE batch_id = ?", (batch_id,))
+
+
+def _visible(project_id: str, principals: Collection[str]) -> tuple[str, list[Value]]:
+    """A condition on `batches`, and its parameters: who may not read the input does not learn of the batch.
+
+    (`readers` has commas between its principals, and no LIKE, for which upper and lower case are alike.)
+    """
+    named = [f",{principal}," for principal in sorted(principals)]
+    all_readers = "(',' || readers || ',')"
+    tests = ["readers = ''", *(f"REPLACE({all_readers}, ?, '') <> {all_readers}" for _ in named)]
+    return f"project_id = ? AND ({' OR '.join(tests)})", [project_id, *named]
 
 
 def _insert_lines(transaction: Transaction, batch_id: str, lines: Sequence[Line]) -> None:

@@ -19,7 +19,7 @@ from owngpt.service.batch_lines import request_id
 from owngpt.store.batches import UNDONE, Line
 from owngpt.store.db import Database
 from owngpt.types import Tier
-from tests.fakes.engine import Submission, engine_of, make_app
+from tests.fakes.engine import Submission, client_of, engine_of, make_app
 from tests.server.test_files import openai_client
 
 pytestmark = pytest.mark.anyio
@@ -185,6 +185,25 @@ async def test_another_project_sees_no_batch(client: AsyncOpenAI, app: App) -> N
             await other.batches.retrieve(batch.id)
         with pytest.raises(openai.NotFoundError):
             await other.batches.cancel(batch.id)
+    assert (await ended(client, batch.id)).status == "completed"
+
+
+async def test_who_may_not_read_the_input_sees_no_batch(client: AsyncOpenAI, app: App) -> None:
+    """Neither its metadata nor its progress, nor may they end it."""
+    form = {"purpose": "batch", "readers": f"key:{app.keys.list()[0].id}"}
+    async with client_of(app) as http:
+        sent = await http.post("/v1/files", files={"file": ("in.jsonl", json.dumps(line("a")).encode())}, data=form)
+    file_id = sent.json()["id"]
+    batch = await client.batches.create(
+        input_file_id=file_id, endpoint=CHAT, completion_window="24h", metadata={"about": "layoffs"}
+    )
+    async with openai_client(app, app.keys.create("colleague").secret) as colleague:
+        assert (await colleague.batches.list()).data == []
+        with pytest.raises(openai.NotFoundError, match="No such Batch object"):
+            await colleague.batches.retrieve(batch.id)
+        with pytest.raises(openai.NotFoundError):
+            await colleague.batches.cancel(batch.id)
+    assert [each.id for each in (await client.batches.list()).data] == [batch.id]
     assert (await ended(client, batch.id)).status == "completed"
 
 

@@ -36,23 +36,27 @@ async def create_batch(request: Request) -> Response:
 
 
 async def list_batches(request: Request) -> Response:
-    """The project's, the newest first."""
+    """Those whose input the caller may read, the newest first."""
     app, caller = app_of(request), caller_of(request)
-    found = await to_thread.run_sync(app.batches.page, caller.project_id, page_request(request))
+    found = await to_thread.run_sync(app.batches.page, caller.project_id, page_request(request), caller.principals)
     return JSONResponse(list_document([batch_document(batch) for batch in found.batches], found.has_more))
 
 
 async def retrieve_batch(request: Request) -> Response:
     """How far it is."""
     app, caller = app_of(request), caller_of(request)
-    batch = await to_thread.run_sync(app.batches.find, caller.project_id, request.path_params["batch_id"])
+    batch = await to_thread.run_sync(
+        app.batches.find, caller.project_id, request.path_params["batch_id"], caller.principals
+    )
     return JSONResponse(batch_document(batch))
 
 
 async def cancel_batch(request: Request) -> Response:
     """End it: what runs stops within a step, what is done stays in the output file."""
     app, caller = app_of(request), caller_of(request)
-    batch = await to_thread.run_sync(app.batches.cancel, caller.project_id, request.path_params["batch_id"])
+    batch = await to_thread.run_sync(
+        app.batches.cancel, caller.project_id, request.path_params["batch_id"], caller.principals
+    )
     app.wake()
     return JSONResponse(batch_document(batch))
 
