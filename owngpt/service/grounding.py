@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
@@ -24,7 +23,7 @@ from owngpt.service.grounded import (
     SentenceSupport,
 )
 from owngpt.service.privacy.grounded import guarded
-from owngpt.service.privacy.guard import Guard
+from owngpt.service.privacy.passages import blanked
 from owngpt.service.quoting import as_it_is, quoted
 from owngpt.types import Passage
 
@@ -59,7 +58,7 @@ async def ground(
     app.privacy.check(caller, request.guard, request.sampling)
     if (guard := request.guard) is not None:
         size = sum(len(passage.text) for passage in passages)
-        passages = await app.workers.run(size, _blanked, passages, guard)
+        passages = await app.workers.run(size, blanked, passages, guard)
     answer = extracted if options.mode == "extract" else quoted
     async with answer(app, caller, request, passages, options) as generation:
         if guard is None:
@@ -67,8 +66,3 @@ async def ground(
         else:
             is_json = request.prompt.response_format.type != "text"
             yield GroundedGeneration(guarded(guard, aiter(generation), is_json=is_json), generation)
-
-
-def _blanked(passages: Sequence[Passage], guard: Guard) -> list[Passage]:
-    """Without personal data, every character in its place: so offsets and quotes stay true to each other."""
-    return [replace(passage, text=guard.blank(passage.text)) for passage in passages]

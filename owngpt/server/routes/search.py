@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from owngpt.server.routes.reply import app_of, caller_of, guard_of, ignored_header, reply
+from owngpt.server.routes.reply import LOOKING_COST, app_of, caller_of, guard_of, ignored_header, reply
 from owngpt.server.schemas.answer import encode
 from owngpt.server.schemas.base import unknown_fields
 from owngpt.server.schemas.filters import read_filter
 from owngpt.server.schemas.search import VectorStoreSearchRequest, search_document
 from owngpt.server.stream import WholeAnswer
+from owngpt.service.privacy.passages import blanked
 from owngpt.service.search import check_queries, search
 
 
@@ -42,6 +45,10 @@ def respond(request: Request, body: VectorStoreSearchRequest) -> Response:
             rewrite_query=body.rewrite_query,
             weights=weights,
         )
+        if guard is not None:
+            size = sum(len(passage.text) for passage in result.passages) * LOOKING_COST
+            passages = await app_of(request).workers.run(size, blanked, result.passages, guard)
+            result = replace(result, passages=passages)
         return encode(search_document(result))
 
     return WholeAnswer(answer, ignored_header(unknown_fields(body)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -12,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from owngpt.errors import InvalidRequest
-from owngpt.server.routes.reply import app_of, caller_of, ignored_header
+from owngpt.server.routes.reply import LOOKING_COST, app_of, caller_of, ignored_header
 from owngpt.server.schemas.base import WireModel, parse, shown, unknown_fields
 from owngpt.server.schemas.lists import list_document, page_request
 from owngpt.server.schemas.vector_stores import (
@@ -28,6 +29,7 @@ from owngpt.server.schemas.vector_stores import (
     store_document,
 )
 from owngpt.service import vector_stores as service
+from owngpt.service.privacy.passages import blanked_parts
 from owngpt.store.db import Value
 from owngpt.store.vector_stores import STATUSES
 
@@ -154,14 +156,22 @@ async def delete_vector_store_file(request: Request) -> Response:
 
 async def retrieve_file_content(request: Request) -> Response:
     """The text as it was read; `page` asks for one page of it."""
-    return JSONResponse(content_document(await _text(request, _number(request, "page"))))
+    return JSONResponse(content_document(await _shown(request, await _text(request, _number(request, "page")))))
 
 
 async def retrieve_file_page(request: Request) -> Response:
     """One page: its text, or (`format=png`, of a PDF) its picture, in which `start` to `end` are marked."""
     text = await _text(request, _integer("page", request.path_params["page"]))
+    shown = await _shown(request, text)
     if _format(request) == "json":
-        return JSONResponse(page_document(text))
+        return JSONResponse(page_document(shown))
+    if shown != text:
+        raise InvalidRequest(
+            "The picture of this page would show personal data, which the policy of this project masks; ask for "
+            "its text, with 'format' json.",
+            param="format",
+            code="pii_masked",
+        )
     [page] = text.pages
     start, end = _number(request, "start"), _number(request, "end")
     highlight = None
@@ -173,6 +183,18 @@ async def retrieve_file_page(request: Request) -> Response:
 
 async def _text(request: Request, page: int | None) -> service.FileText:
     return await to_thread.run_sync(service.read_text, app_of(request), caller_of(request), *_place(request), page)
+
+
+async def _shown(request: Request, text: service.FileText) -> service.FileText:
+    """As it may be shown: where the project has a privacy policy, without personal data."""
+    app = app_of(request)
+    guard = await app.privacy.open(caller_of(request))
+    if guard is None:
+        return text
+    parts = [page.text for page in text.pages]
+    found = await app.workers.run(sum(map(len, parts)) * LOOKING_COST, blanked_parts, parts, guard)
+    pages = tuple(replace(page, text=part) for page, part in zip(text.pages, found, strict=True))
+    return replace(text, pages=pages)
 
 
 async def create_file_batch(request: Request) -> Response:

@@ -82,7 +82,7 @@ def _result(passage: Passage, guard: Guard | None) -> dict[str, Any]:
     return {
         "attributes": dict(passage.attributes),
         "file_id": passage.file_id,
-        "filename": passage.filename,
+        "filename": guard.blank(passage.filename) if guard else passage.filename,
         "score": round(passage.score, 6),
         "text": guard.blank(passage.text) if guard else passage.text,
         "passage_id": passage.id,
