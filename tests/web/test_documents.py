@@ -10,7 +10,7 @@ from playwright.sync_api import FilePayload, expect
 from tests.web.console import Console
 from tests.web.handbook import RULE, handbook, partly_scanned
 
-SCRIPT: FilePayload = {"name": "page.html", "mimeType": "text/html", "buffer": b"<p>Text of <img src=x onerror=alert(1)> HTML</p>"}
+HTML = b"<p>Text of <img src=x onerror=alert(1)> HTML</p>"
 
 
 def payload(name: str, data: bytes) -> FilePayload:
@@ -84,7 +84,7 @@ def test_dropped_files_have_the_readers_that_were_named(console: Console) -> Non
 
 
 def test_what_stands_in_a_file_is_shown_page_by_page(console: Console) -> None:
-    open_store(console.open(), payload("handbook.pdf", handbook()), SCRIPT)
+    open_store(console.open(), payload("handbook.pdf", handbook()), payload("page.html", HTML))
     page = console.page
     page.get_by_role("link", name="handbook.pdf").click()
     expect(page.get_by_role("img", name="Page 1 of handbook.pdf")).to_be_visible()

@@ -20,7 +20,7 @@ def secret_of(console: Console) -> str:
     dialog = console.page.get_by_role("dialog")
     secret = dialog.locator("input[readonly]").input_value()
     dialog.get_by_role("button", name="Done").click()
-    expect(dialog).to_have_count(0)
+    expect(console.page.locator("dialog input[readonly]")).to_have_count(0)
     assert secret not in console.page.content()
     return secret
 
