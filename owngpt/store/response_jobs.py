@@ -41,9 +41,19 @@ class ResponseJobs:
             (job.response_id, job.project_id, job.key_id, job.created_at, job.beat_at, job.request),
         )
 
-    def waiting(self) -> list[Job]:
-        """Those that nobody makes, oldest first."""
-        rows = self._db.read(f"SELECT {_COLUMNS} FROM response_jobs WHERE beat_at = 0 ORDER BY created_at, response_id")
+    def num_open(self, transaction: Transaction, project_id: str) -> int:
+        """How many of the project's have not ended."""
+        sql = "SELECT COUNT(*) AS number FROM response_jobs WHERE project_id = ?"
+        return int(transaction.execute(sql, (project_id,))[0]["number"])
+
+    def waiting(self, limit: int = 1_000) -> list[Job]:
+        """Those that nobody makes, oldest first; but the projects take turns, so nobody's queue delays another's."""
+        rows = self._db.read(
+            f"SELECT {_COLUMNS} FROM (SELECT response_id AS id, ROW_NUMBER() OVER (PARTITION BY project_id"
+            " ORDER BY created_at, response_id) AS turn FROM response_jobs WHERE beat_at = 0) AS queue"
+            " JOIN response_jobs ON response_id = id ORDER BY turn, created_at, response_id LIMIT ?",
+            (limit,),
+        )
         return [Job(**row) for row in rows]
 
     def lost(self, before: int) -> list[Job]:
@@ -62,10 +72,12 @@ class ResponseJobs:
             )
 
     def beat(self, response_ids: Iterable[str], now: int) -> None:
-        """This server is still at them."""
+        """This server is still at them; what nobody has taken yet stays for all to take."""
         with self._db.write() as transaction:
             for response_id in response_ids:
-                transaction.execute("UPDATE response_jobs SET beat_at = ? WHERE response_id = ?", (now, response_id))
+                transaction.execute(
+                    "UPDATE response_jobs SET beat_at = ? WHERE response_id = ? AND beat_at > 0", (now, response_id)
+                )
 
     def end(self, transaction: Transaction, response_id: str) -> None:
         """Nothing to do any more."""

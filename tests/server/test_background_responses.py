@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from owngpt.service.app import App
-from owngpt.service.responses import background
+from owngpt.service.responses import background, jobs
 from owngpt.store.db import SQLite, database_file
 from owngpt.store.keys import Keys
 from owngpt.store.response_jobs import ResponseJobs
@@ -196,3 +196,30 @@ async def test_a_key_that_is_revoked_meanwhile_makes_nothing() -> None:
     rows = app.database.read("SELECT status FROM responses WHERE id = ?", (queued["id"],))
     assert rows[0]["status"] == "failed"
     assert engine_of(app).submissions == []
+
+
+async def test_what_waits_for_its_turn_is_made_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that takes: it is not taken for lost."""
+    monkeypatch.setattr(background, "BEAT_SECONDS", 0.02)
+    app = make_app("Hi!", delay=0.1)
+    async with serving(app) as client:
+        runner = next(work for work in app.background if isinstance(work, background.BackgroundResponses))
+        runner._at_once = 1
+        waiting = [await create(client) for _ in range(3)]
+        statuses = [(await ended(client, response["id"]))["status"] for response in waiting]
+    assert statuses == ["completed"] * 3
+
+
+async def test_a_project_has_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MAX_OPEN", 2)
+    app = make_app()
+    async with client_of(app) as client:
+        for _ in range(2):
+            await create(client)
+        refused = await client.post("/v1/responses", json={"input": "Hi", "background": True})
+        assert (refused.status_code, refused.json()["error"]["type"]) == (429, "rate_limit_error")
+        other = app.keys.create(project="other").secret
+        allowed = await client.post(
+            "/v1/responses", json={"input": "Hi", "background": True}, headers={"authorization": f"Bearer {other}"}
+        )
+        assert allowed.status_code == 200

@@ -36,6 +36,21 @@ def test_a_job_is_taken_once(database: Database, project: str) -> None:
     assert [job.response_id for job in jobs.waiting()] == ["resp_b"]
 
 
+def test_showing_life_takes_nothing_up(database: Database, project: str) -> None:
+    jobs = queue(database, project, "resp_a")
+    jobs.beat(["resp_a"], 100)
+    assert jobs.lost(200) == []
+    assert jobs.take("resp_a", 200)
+
+
+def test_projects_take_turns(database: Database, project: str) -> None:
+    queue(database, project, *(f"resp_{number}" for number in range(5)))
+    jobs = queue(database, Projects(database).ensure("two").id, "resp_of_two")
+    assert [job.response_id for job in jobs.waiting(3)] == ["resp_0", "resp_of_two", "resp_1"]
+    jobs.take("resp_0", 100)
+    assert {job.response_id for job in jobs.waiting(2)} == {"resp_of_two", "resp_1"}
+
+
 def test_a_job_whose_server_is_silent_is_lost(database: Database, project: str) -> None:
     jobs = queue(database, project, "resp_a", "resp_b")
     jobs.take("resp_a", 100)

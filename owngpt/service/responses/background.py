@@ -45,7 +45,7 @@ class BackgroundResponses:
     def __init__(self, app: App, revive: Revive, at_once: int) -> None:
         self.revive = revive
         self._app, self._jobs = app, ResponseJobs(app.database)
-        self._slots = asyncio.Semaphore(at_once)
+        self._at_once = at_once
         self._running: dict[str, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}  # response -> something was written
         self._look_again, self._is_resting = asyncio.Event(), False
@@ -131,20 +131,22 @@ class BackgroundResponses:
         for job in await asyncio.to_thread(self._jobs.lost, now - LOST_SECONDS):
             if job.response_id not in self._running:
                 await asyncio.to_thread(fail, self._app, job, ServiceUnavailable(LOST))
-        for job in await asyncio.to_thread(self._jobs.waiting):
+        if (room := self._at_once - len(self._running)) <= 0 or self._is_resting:
+            return
+        for job in await asyncio.to_thread(self._jobs.waiting, room):
             if job.response_id not in self._running and not self._is_resting:
                 self._running[job.response_id] = asyncio.create_task(self._job(job))
 
     async def _job(self, job: Job) -> None:
         """One response to its end."""
         try:
-            async with self._slots:
-                if not self._is_resting and await asyncio.to_thread(self._jobs.take, job.response_id, int(time.time())):
-                    await self._make(job)
+            if not self._is_resting and await asyncio.to_thread(self._jobs.take, job.response_id, int(time.time())):
+                await self._make(job)
         except Exception as error:
             await asyncio.to_thread(fail, self._app, job, as_request_error(error, job.response_id))
         finally:
             del self._running[job.response_id]
+            self._look_again.set()
             if news := self._news.pop(job.response_id, None):
                 news.set()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from owngpt.errors import InvalidRequest, RequestError
+from owngpt.errors import InvalidRequest, Overloaded, RequestError
 from owngpt.service.app import App, Caller
 from owngpt.service.failures import as_request_error
 from owngpt.service.responses import reading
@@ -29,6 +29,8 @@ from owngpt.types import Usage
 
 T = TypeVar("T")
 
+MAX_OPEN = 1_000  # background responses of one project that wait or run
+
 
 def put(app: App, caller: Caller, turn: Turn, context: Context, body: bytes) -> dict[str, Any]:
     """Queue a turn; -> its response as of now. `body` is the request as it was sent: its secrets are sealed."""
@@ -37,6 +39,8 @@ def put(app: App, caller: Caller, turn: Turn, context: Context, body: bytes) -> 
     row, now = stored(caller.project_id, builder.document), int(time.time())
     job = Job(turn.id, caller.project_id, caller.key_id, now, 0, sealed(body, seal_of(app, caller)).decode())
     with app.database.write() as transaction:
+        if ResponseJobs(app.database).num_open(transaction, caller.project_id) >= MAX_OPEN:
+            raise Overloaded(f"This project has {MAX_OPEN} background responses that have not ended.", retry_after=10)
         Responses(app.database).add(transaction, row, context.inputs, [])
         ResponseJobs(app.database).log(transaction, turn.id, events, now)
         ResponseJobs(app.database).add(transaction, job)
