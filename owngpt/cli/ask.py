@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from owngpt.cli.findings import Answer, FileReport
     from owngpt.cli.folder import Seen
     from owngpt.cli.library import Advance, Changes, Library
-    from owngpt.service.grounded import Mode
+    from owngpt.service.grounded import GroundingOptions, Mode
 
 ABSTAINED = 3  # exit status: the documents do not answer
 
@@ -36,6 +36,7 @@ ABSTAINED = 3  # exit status: the documents do not answer
     "quote: an answer in the model's words, with quotes.  [default: quote with --model, else extract]",
 )
 @click.option("--model", metavar="MODEL", help="A folder or ORG/NAME that answers.  [default: the bundled one]")
+@click.option("--always", is_flag=True, help="Answer also where the documents hardly do; the verdict is then `partly`.")
 @click.option("--files", "with_files", is_flag=True, help="List what was read, and what could not be, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--forget", is_flag=True, help="Delete the index of FOLDER, and do nothing else.")
@@ -47,6 +48,7 @@ def ask(
     question: str | None,
     mode: Mode | None,
     model: str | None,
+    always: bool,
     with_files: bool,
     as_json: bool,
     forget: bool,
@@ -73,15 +75,17 @@ def ask(
         return
     if not with_files and not (question or "").strip():
         raise click.UsageError('ask something: owngpt ask FOLDER "question"; or list what is read: --files')
-    chosen: Mode = mode or ("quote" if settings.models else "extract")
-    answer, files = _run(settings, folder.absolute(), question, chosen)
+    from owngpt.service.grounded import GroundingOptions
+
+    options = GroundingOptions(mode or ("quote" if settings.models else "extract"), abstain=not always)
+    answer, files = _run(settings, folder.absolute(), question, options)
     _print(folder, answer, files if with_files else None, as_json=as_json)
     if answer is not None and answer.is_abstained:
         raise click.exceptions.Exit(ABSTAINED)
 
 
 def _run(
-    settings: Settings, path: Path, question: str | None, mode: Mode
+    settings: Settings, path: Path, question: str | None, options: GroundingOptions
 ) -> tuple[Answer | None, Sequence[FileReport]]:
     from owngpt.cli.findings import file_reports
     from owngpt.cli.library import opened
@@ -89,7 +93,7 @@ def _run(
     folder = path if path.is_dir() else path.parent
     seen = _seen(path, settings.server.max_file_bytes)
     with opened(settings, path, folder, _loading, _say_waiting) as library:
-        answer = asyncio.run(_ask(library, folder, seen, question, mode))
+        answer = asyncio.run(_ask(library, folder, seen, question, options))
         return answer, file_reports(library, folder)
 
 
@@ -102,7 +106,9 @@ def _seen(path: Path, max_bytes: int) -> list[Seen]:
         raise InvalidRequest(f"{path}: {cannot_open(error)}") from error
 
 
-async def _ask(library: Library, folder: Path, seen: Sequence[Seen], question: str | None, mode: Mode) -> Answer | None:
+async def _ask(
+    library: Library, folder: Path, seen: Sequence[Seen], question: str | None, options: GroundingOptions
+) -> Answer | None:
     from owngpt.cli.findings import collect, file_reports
 
     with _reading() as advance:
@@ -114,7 +120,7 @@ async def _ask(library: Library, folder: Path, seen: Sequence[Seen], question: s
     if not any(file.status == "read" for file in files):
         why = "; ".join(f"{file.file}: {file.reason}" for file in files[:5])
         raise InvalidRequest(f"there is no document in {folder} that can be read{f' ({why})' if why else ''}")
-    return collect(library, folder, question, mode, await library.ask(question, mode))
+    return collect(library, folder, question, options.mode, await library.ask(question, options))
 
 
 def _print(folder: Path, answer: Answer | None, files: Sequence[FileReport] | None, *, as_json: bool) -> None:

@@ -82,6 +82,12 @@ def test_what_is_not_there_is_status_3_with_the_nearest_passages(desk: Desk) -> 
     assert "abstained (support 0." in result.stdout
 
 
+def test_an_answer_can_be_had_in_any_case(desk: Desk) -> None:
+    result = desk.ask("Who won the football cup in 1998?", "--always")
+    assert result.exit_code == 0
+    assert "\npartly (support 0." in result.stdout
+
+
 def test_the_nearest_passages_begin_with_the_nearest_sentence(desk: Desk) -> None:
     (nearest, *_) = desk.json("Who repairs lost devices of the cafeteria?")["nearest"]
     assert nearest["text"] == "Lost devices are reported within two hours."
