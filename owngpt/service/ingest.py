@@ -18,6 +18,8 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from anyio import CapacityLimiter
+
 from owngpt.errors import NotFound, ServiceUnavailable
 from owngpt.retrieval.chunk import chunk
 from owngpt.retrieval.document import Document, DocumentError
@@ -42,6 +44,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_JOBS = 4  # files at the same time
+MAX_VISITORS = 4  # requests whose own files are read at the same time
 RENEW_SECONDS = 1.0
 
 
@@ -74,6 +77,7 @@ class Ingest:
         self._queue, self._documents = IngestQueue(app.database), Documents(app.database)
         self._threads = ThreadPoolExecutor(MAX_JOBS + 2, thread_name_prefix="owngpt-ingest")
         self._drawing = ThreadPoolExecutor(2, thread_name_prefix="owngpt-drawing")
+        self.visitors = CapacityLimiter(MAX_VISITORS)  # for `read`: each may take minutes, and gigabytes
         self._embedding = asyncio.Semaphore(1)  # first come, first served: files take turns batch by batch
         self._jobs: dict[asyncio.Task[None], Job] = {}
         self._turns: dict[str, float] = {}  # project -> when it last had its turn
@@ -108,7 +112,8 @@ class Ingest:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def read(self, filename: str, data: bytes) -> Document:
-        """The text of a file that is in no vector store. Blocks, and raises as `Parser.parse` does."""
+        """The text of a file that is in no vector store. Blocks, and raises as `Parser.parse` does; call it in threads
+        that `visitors` limits."""
         return self._parser.parse(filename, data)
 
     async def draw(self, file: File, page: int, highlight: tuple[str, int, int] | None) -> bytes:

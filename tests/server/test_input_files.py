@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import threading
+from collections import Counter
+from functools import partial
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
+from owngpt.retrieval.document import DocumentError
 from owngpt.service.app import App
+from owngpt.service.ingest import MAX_VISITORS
 from tests.fakes.engine import client_of, engine_of, make_app
 
 pytestmark = pytest.mark.anyio
@@ -66,4 +72,28 @@ async def test_says_what_is_wrong(part: dict[str, Any], status: int, message: st
     async with client_of(app) as client:
         response = await ask(client, **part)
         assert (response.status_code, message in response.json()["error"]["message"]) == (status, True), response.text
+    app.close()
+
+
+async def test_slow_files_leave_room_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many hostile files at once as there are threads: a few are read, and who needs no file waits for none."""
+    app, release, reading = make_app(), threading.Event(), Counter[str]()
+
+    def read(filename: str, data: bytes) -> Any:
+        reading["now"] += 1
+        assert release.wait(20)
+        raise DocumentError(filename)
+
+    monkeypatch.setattr(app.ingest, "read", read)
+    async with client_of(app) as client, anyio.create_task_group() as group:
+        for _ in range(45):
+            group.start_soon(partial(ask, client, filename="bomb.docx", file_data=DATA))
+        try:
+            with anyio.fail_after(10):
+                while reading["now"] < MAX_VISITORS:
+                    await anyio.sleep(0.01)
+                assert (await client.get("/v1/files")).status_code == 200
+            assert reading["now"] == MAX_VISITORS
+        finally:
+            release.set()
     app.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,15 +21,16 @@ from owngpt.server.schemas.responses.conversations import (
 )
 from owngpt.server.schemas.responses.items import read_items
 from owngpt.service import conversations
+from owngpt.service.responses.input_files import limiter
 
 
 async def create_conversation(request: Request) -> Response:
     """POST /v1/conversations."""
     wire = parse(CreateConversation, await request.body() or b"{}")
     items = read_items(wire.items or (), "items")
-    made = await to_thread.run_sync(
-        conversations.create, app_of(request), caller_of(request), wire.metadata or {}, items.items
-    )
+    app, caller = app_of(request), caller_of(request)
+    make = partial(conversations.create, app, caller, wire.metadata or {}, items.items)
+    made = await to_thread.run_sync(make, limiter=limiter(app, items.items))
     return json_response(conversation_document(made), ignored_header([*unknown_fields(wire), *items.unknown]))
 
 
@@ -56,9 +59,9 @@ async def create_items(request: Request) -> Response:
     """POST /v1/conversations/{id}/items."""
     wire = parse(CreateItems, await request.body())
     read = read_items(wire.items, "items")
-    added = await to_thread.run_sync(
-        conversations.add_items, app_of(request), caller_of(request), _id(request), read.items
-    )
+    app, caller = app_of(request), caller_of(request)
+    add = partial(conversations.add_items, app, caller, _id(request), read.items)
+    added = await to_thread.run_sync(add, limiter=limiter(app, read.items))
     return json_response(list_document(added, False), ignored_header([*unknown_fields(wire), *read.unknown]))
 
 

@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
-from owngpt.service.responses.input_files import read_files
+from owngpt.service.responses.input_files import limiter, read_files
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.mcp.approvals import check_decisions
 from owngpt.service.responses.private import mask_again
@@ -41,7 +41,8 @@ async def prepare(app: App, caller: Caller, turn: Turn, memory: Memory | None = 
     if _needs_nothing(turn):
         context = _context(app, caller, turn, {})
     else:
-        context = await to_thread.run_sync(_context, app, caller, turn, memory or {})
+        places = limiter(app, turn.input)
+        context = await to_thread.run_sync(_context, app, caller, turn, memory or {}, limiter=places)
     if turn.may_drop:
         context = await app.workers.run(COUNT_COST, fit, turn, context, seal_of(app, caller))
     if not context.dropped:

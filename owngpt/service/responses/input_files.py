@@ -7,10 +7,23 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
+from anyio import CapacityLimiter
+
 from owngpt.errors import InvalidRequest
 from owngpt.service.app import App, Caller
 from owngpt.service.privacy import Guard
 from owngpt.service.responses.items import Item
+
+
+def limiter(app: App, items: Sequence[Item]) -> CapacityLimiter | None:
+    """For the thread that reads these items: files take a place among few, so that they leave the others' threads."""
+    return app.ingest.visitors if any(map(_files, items)) else None
+
+
+def _files(item: Item) -> list[dict[str, Any]]:
+    """The files of an item that have not been read yet."""
+    parts = [part for field in ("content", "output") if isinstance(item.get(field), list) for part in item[field]]
+    return [part for part in parts if part["type"] == "input_file" and "text" not in part]
 
 
 def read_files(app: App, caller: Caller, items: Sequence[Item], guard: Guard | None) -> list[Item]:
