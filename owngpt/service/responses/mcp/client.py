@@ -211,4 +211,11 @@ def _failure(error: BaseException, guard: GuardedTransport | None) -> McpFailure
         return McpFailure("mcp_protocol_error", error.code, error.message)
     if isinstance(error, httpx2.HTTPError):
         return McpFailure("http_error", 502, f"the server cannot be reached ({type(error).__name__})")
-    return McpFailure("mcp_protocol_error", -32603, "what the server answered cannot be read")
+    return McpFailure("mcp_protocol_error", -32603, f"what the server answered cannot be read{_where(error)}")
+
+
+def _where(error: BaseException) -> str:
+    """Which part of an answer is not as it has to be, where the library says so."""
+    find = getattr(error, "errors", None)
+    places = find() if callable(find) else ()
+    return f" ({'.'.join(map(str, places[0]['loc']))})" if places else ""
