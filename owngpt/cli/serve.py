@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import click
 
-from owngpt.cli import progress
+from owngpt.cli import heap, progress
 from owngpt.cli.options import config_option, data_dir_option, database_option, model_options, parse_aliases
 from owngpt.config import Settings
 
@@ -65,6 +65,7 @@ def serve(
         **engine,
     }
     settings = Settings.load(config_file, overrides=given)
+    heap.bound()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("owngpt").setLevel(settings.log_level.upper())
     import uvloop
@@ -91,8 +92,10 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     from owngpt.build import load, open_app
     from owngpt.server.asgi import create_app
     from owngpt.server.listen import Server, base_url
+    from owngpt.service.background import Repeated
 
     app, new_key = open_app(settings)
+    app.background.append(Repeated(heap.trim, heap.SECONDS))
     try:
         if new_key is not None:
             click.echo(f"Your admin key, shown only now: {new_key}")

@@ -1,0 +1,50 @@
+"""The heap gives back what was freed."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from owngpt.cli import heap
+
+pytestmark = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the heap is not glibc's")
+THREADS = """
+import ctypes, threading
+from owngpt.cli import heap
+assert heap.bound()
+everybody = threading.Barrier(12)
+def work():
+    kept = [bytes(4000) for _ in range(1000)]
+    everybody.wait()
+threads = [threading.Thread(target=work) for _ in range(12)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+def anonymous() -> int:
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
+
+
+def test_free_pages_in_the_middle_go_back_to_the_system() -> None:
+    heap.trim()
+    kept = [bytes(8000) for _ in range(5000)]
+    before = anonymous()
+    last = kept[-1]
+    kept.clear()
+    assert heap.trim()
+    assert anonymous() < before - 20_000_000
+    assert len(last) == 8000
+
+
+def test_many_threads_share_two_arenas() -> None:
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
+    assert done.stdout.count("<heap ") <= 2
