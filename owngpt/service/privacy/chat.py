@@ -57,7 +57,7 @@ class GuardedChoice:
         return replace(event, deltas=deltas)
 
     def _passed(self, delta: OutputDelta) -> Iterator[OutputDelta]:
-        if self._part is None or not _is_same(self._part, delta):
+        if self._part is None or not is_same(self._part, delta):
             yield from self._rest()
         if isinstance(delta, ToolCallStart):
             if delta.type == "custom":
@@ -85,7 +85,7 @@ class GuardedChoice:
         return isinstance(delta, ContentDelta) and self._is_json
 
 
-def _is_same(one: OutputDelta, other: OutputDelta) -> bool:
+def is_same(one: OutputDelta, other: OutputDelta) -> bool:
     """Whether both are pieces of one text."""
     if isinstance(one, ToolCallArguments) and isinstance(other, ToolCallArguments):
         return one.index == other.index

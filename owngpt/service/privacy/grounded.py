@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from owngpt.service.chat import ChatEvent
 from owngpt.service.grounded import GroundedEvent, GroundedVerdict, SentenceSupport
+from owngpt.service.privacy.chat import is_same
 from owngpt.service.privacy.guard import Guard
 from owngpt.service.privacy.output import OutputStream
 from owngpt.text.output import ContentDelta, OutputDelta, ToolCallArguments, ToolCallStart
@@ -29,8 +30,11 @@ class _Answer:
     def __init__(self, guard: Guard, *, is_json: bool) -> None:
         self._guard = guard
         self._content = guard.stream(as_json=is_json)
-        self._others: dict[object, OutputStream] = {}  # thinking, and the arguments of each call
+        self._others: dict[int | None, OutputStream] = {}  # the arguments of each call, and thinking
+        self._custom: set[int] = set()  # calls whose input is free text
+        self._part: OutputDelta | None = None  # the latest delta: of what kind the text is that is held back
         self._waiting: list[Citation | GroundedVerdict] = []
+        self._is_final = False
 
     def passed(self, event: GroundedEvent) -> Iterator[GroundedEvent]:
         if isinstance(event, Citation | GroundedVerdict):
@@ -40,37 +44,43 @@ class _Answer:
         yield from self._placed()
 
     def _read(self, event: ChatEvent) -> Iterator[GroundedEvent]:
-        is_last = event.finish_reason is not None
-        deltas: list[OutputDelta] = []
         for delta in event.deltas:
+            if self._part is not None and not is_same(self._part, delta):
+                yield from self._rest(event)
+            self._part = delta
             if isinstance(delta, ToolCallStart):
-                deltas.append(delta)
+                if delta.type == "custom":
+                    self._custom.add(delta.index)
+                yield replace(event, deltas=(delta,), finish_reason=None)
             elif text := self._stream(delta).feed(delta.text):
-                deltas.append(replace(delta, text=text))
-        if is_last and (text := self._content.finish()):
-            deltas.append(ContentDelta(text))
-        if is_last and self._waiting:
-            if deltas:
-                yield replace(event, deltas=deltas, finish_reason=None)
+                yield replace(event, deltas=(replace(delta, text=text),), finish_reason=None)
+        if event.finish_reason is not None:
+            yield from self._rest(event)
+            self._is_final = True
             yield from self._placed()
-            deltas = []
-        if deltas or is_last:
-            yield replace(event, deltas=deltas)
+            yield replace(event, deltas=())
+
+    def _rest(self, event: ChatEvent) -> Iterator[GroundedEvent]:
+        """What is held back of the text that has ended, and what has waited for it."""
+        part = self._part
+        if part is not None and not isinstance(part, ToolCallStart) and (text := self._stream(part).finish()):
+            yield replace(event, deltas=(replace(part, text=text),), finish_reason=None)
+        yield from self._placed()
 
     def _stream(self, delta: OutputDelta) -> OutputStream:
         if isinstance(delta, ContentDelta):
             return self._content
-        key = delta.index if isinstance(delta, ToolCallArguments) else type(delta)
-        if key not in self._others:
-            self._others[key] = self._guard.stream(as_json=isinstance(delta, ToolCallArguments))
-        return self._others[key]
+        call = delta.index if isinstance(delta, ToolCallArguments) else None
+        if call not in self._others:
+            self._others[call] = self._guard.stream(as_json=call is not None and call not in self._custom)
+        return self._others[call]
 
     def _placed(self) -> Iterator[GroundedEvent]:
-        """What has waited for text that has been shown now."""
+        """What has waited for text that has been shown now; a verdict waits for all of it."""
         while self._waiting:
             event = self._waiting[0]
-            last = event.index if isinstance(event, Citation) else max((s.end for s in event.sentences), default=0)
-            if self._content.place(last) is None:
+            is_shown = self._is_final or (isinstance(event, Citation) and self._content.place(event.index) is not None)
+            if not is_shown:
                 return
             yield self._moved(self._waiting.pop(0))
 

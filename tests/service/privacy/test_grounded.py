@@ -11,7 +11,7 @@ from owngpt.service.grounded import GroundedEvent, GroundedVerdict, SentenceSupp
 from owngpt.service.privacy import Guard, Policy
 from owngpt.service.privacy.finder import Finder
 from owngpt.service.privacy.grounded import guarded
-from owngpt.text.output import ContentDelta
+from owngpt.text.output import ContentDelta, ReasoningDelta, ToolCallArguments, ToolCallStart
 from owngpt.types import Citation, Verdict
 
 pytestmark = pytest.mark.anyio
@@ -53,3 +53,33 @@ async def test_citations_keep_their_places(step: int) -> None:
             seen.append("verdict")
     assert text == SHOWN
     assert [item for item in seen if item] == ["citation", "verdict", "stop"]
+
+
+async def test_nothing_that_was_held_back_is_lost_or_late() -> None:
+    """Thinking and arguments of calls were cut by what is held back, and a verdict overtook the end of its text."""
+
+    async def said() -> AsyncIterator[GroundedEvent]:
+        yield ChatEvent(0, [ReasoningDelta("Let me see.")], None, None)
+        yield ChatEvent(0, [ContentDelta("It says so.")], None, None)
+        yield Citation(11, "so", "file-a", "a.txt", 0, 2)
+        yield ChatEvent(0, [ToolCallStart(0, "call_1", "look_up", "function")], None, None)
+        yield ChatEvent(0, [ToolCallArguments(0, '{"word": "so"}')], None, None)
+        yield ChatEvent(0, [ContentDelta("Done.")], None, None)
+        yield GroundedVerdict(Verdict.ABSTAINED, 0.0)
+        yield ChatEvent(0, (), None, "stop")
+
+    seen: list[str] = []
+    async for event in guarded(Guard(Finder(Policy("mask"))), said()):
+        if isinstance(event, ChatEvent):
+            seen += [getattr(delta, "text", "call") for delta in event.deltas]
+        else:
+            seen.append(type(event).__name__)
+    assert seen == [
+        "Let me see.",
+        "It says so.",
+        "Citation",
+        "call",
+        '{"word": "so"}',
+        "Done.",
+        "GroundedVerdict",
+    ]
