@@ -68,12 +68,12 @@ class QuoteReader:
         return out
 
     def finish(self) -> list[str | Citation]:
-        """The end of the text, which may be in the middle of a quote."""
+        """The end of the text, which may be in the middle of a quote. What is fed later begins anew behind it."""
         self._is_final = True
         out = self.feed("")
         if self._passage is not None:
             self._close()
-        rest, self._out = self._out, []
+        rest, self._out, self._is_final = self._out, [], False
         return [*out, *rest]
 
     # Each state reads from `_pending`, and says whether it made progress.

@@ -62,9 +62,14 @@ class Evidence:
 async def gather(app: App, question: str, passages: Sequence[Passage]) -> Evidence:
     """Rank the sentences of the passages; with vectors, where an embedding model is loaded."""
     size = sum(len(passage.text) for passage in passages)
-    asked = await app.workers.run(size, Question, question, [Source(passage.text) for passage in passages])
-    ranking = await rank(asked, embedding(app, question))
+    asked, ranked = await app.workers.run(size, _by_words, question, passages)
+    ranking = await rank(asked, embedding(app, question), ranked)
     return Evidence(question, passages, ranking.candidates, ranking.confidence)
+
+
+def _by_words(question: str, passages: Sequence[Passage]) -> tuple[Question, list[Candidate]]:
+    asked = Question(question, [Source(passage.text) for passage in passages])
+    return asked, asked.rank()
 
 
 def question_of(prompt: ChatPrompt) -> str:

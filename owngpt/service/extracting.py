@@ -9,7 +9,7 @@ from owngpt.retrieval.cite import cite
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatEvent, ChatPrompt
 from owngpt.service.evidence import Evidence, gather, question_of
-from owngpt.service.generate import GenerationRequest
+from owngpt.service.generate import GenerationRequest, admitted
 from owngpt.service.grounded import (
     GroundedEvent,
     GroundedGeneration,
@@ -18,8 +18,6 @@ from owngpt.service.grounded import (
     SentenceSupport,
 )
 from owngpt.service.thresholds import threshold_for
-from owngpt.service.tiers import claim_of
-from owngpt.service.trace import trace
 from owngpt.text.output import ContentDelta
 from owngpt.text.quotes import choose_marks
 from owngpt.trust.abstain import abstention
@@ -32,43 +30,23 @@ from owngpt.types import Passage, Verdict
 async def extracted(
     app: App, caller: Caller, request: GenerationRequest, passages: Sequence[Passage], options: GroundingOptions
 ) -> AsyncIterator[GroundedGeneration]:
-    """See `grounding.ground`."""
+    """See `grounding.ground`. It takes no engine, and is admitted and settled like any other answer."""
     assert isinstance(request.prompt, ChatPrompt)
     question = question_of(request.prompt)
-    threshold = await threshold_for(app, caller, options, question)
-    evidence = await gather(app, question, passages)
-    async with from_evidence(app, caller, request, evidence, options, threshold) as generation:
-        yield generation
+    async with admitted(app, caller, request, "extract") as admission:
+        threshold = await threshold_for(app, caller, options, question)
+        evidence = await gather(app, question, passages)
+        events = from_evidence(request.prompt, evidence, options, threshold)
+        yield GroundedGeneration(events, admission.ticket)
 
 
-@asynccontextmanager
 async def from_evidence(
-    app: App,
-    caller: Caller,
-    request: GenerationRequest,
-    evidence: Evidence,
-    options: GroundingOptions,
-    threshold: float,
-) -> AsyncIterator[GroundedGeneration]:
-    """An answer that takes no engine, admitted and settled like any other."""
-    model = request.model
-    claim = claim_of(app.settings, caller, request.tier, request.patience)
-    await app.limits.refresh(caller)
-    with (
-        app.limits.admit(
-            "extract", model.name, claim=claim, caller=caller, named=request.named, request_id=request.request_id
-        ) as ticket,
-        trace(app.tracer, "extract", model.name, ticket),
-    ):
-        assert isinstance(request.prompt, ChatPrompt)
-        is_prose = request.prompt.response_format.type == "text"
-        yield GroundedGeneration(_events(evidence, options, threshold, is_prose=is_prose), ticket)
-
-
-async def _events(
-    evidence: Evidence, options: GroundingOptions, threshold: float, *, is_prose: bool
+    prompt: ChatPrompt, evidence: Evidence, options: GroundingOptions, threshold: float
 ) -> AsyncIterator[GroundedEvent]:
-    """Where the answer had to be JSON, an abstention is a verdict without words: the caller makes it a refusal."""
+    """The answer, or the word that there is none: where the answer had to be JSON, that is a verdict without words,
+    which the caller makes a refusal.
+    """
+    is_prose = prompt.response_format.type == "text"
     is_hopeless = options.abstain and evidence.confidence < threshold
     say = abstained if not evidence.ranked or is_hopeless else answered
     for event in say(evidence, threshold):

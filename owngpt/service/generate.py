@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from owngpt.errors import EngineFailed, InvalidRequest
 from owngpt.service.app import App, Caller
@@ -118,12 +118,32 @@ class Generation:
         return event
 
 
+class Admission(NamedTuple):
+    """Room that a request has, and what it may claim of the engine."""
+
+    ticket: Ticket
+    claim: Claim
+
+
 @asynccontextmanager
 async def generate(app: App, caller: Caller, request: GenerationRequest) -> AsyncIterator[Generation]:
     """One request, from a validated body to recorded usage.
 
     Entering admits it; leaving aborts what still runs and settles what it cost. Raises `RequestError`s on entering
     (no room, a prompt that is refused or too long) and `EngineFailed` while its events are read.
+    """
+    async with (
+        admitted(app, caller, request, request.prompt.operation) as admission,
+        running(app, caller, request, admission) as generation,
+    ):
+        yield generation
+
+
+@asynccontextmanager
+async def admitted(app: App, caller: Caller, request: GenerationRequest, operation: str) -> AsyncIterator[Admission]:
+    """The way in and the way out: before it nothing dear is done for a request. Raises as `generate` does on entering.
+
+    What is admitted need not run: an answer may be found without the engine.
     """
     model, prompt, n = request.model, request.prompt, request.sampling.n
     app.privacy.check(caller, request.guard, request.sampling)
@@ -132,7 +152,7 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
     await app.limits.refresh(caller)
     with (
         app.limits.admit(
-            prompt.operation,
+            operation,
             model.name,
             n,
             prompt.num_prompts,
@@ -141,16 +161,25 @@ async def generate(app: App, caller: Caller, request: GenerationRequest) -> Asyn
             named=request.named,
             request_id=request.request_id,
         ) as ticket,
-        trace(app.tracer, prompt.operation, model.name, ticket, request.sampling),
+        trace(app.tracer, operation, model.name, ticket, request.sampling),
     ):
-        prepared = await app.workers.run(prompt.cost, prompt.prepare, model, request.sampling)
-        check_fits(prepared, model, prompt.param)
-        ticket.expect(*_expected(prepared))
-        seeds = _seeds(request, len(prepared.prompts))
-        recording = _recording(app, caller, request, prepared, seeds)
-        async with _submit(caller, request, prepared, seeds, ticket.at_once, claim) as events:
-            with leaving(recording):
-                yield Generation(prepared.prompts, events, ticket, recording)
+        yield Admission(ticket, claim)
+
+
+@asynccontextmanager
+async def running(
+    app: App, caller: Caller, request: GenerationRequest, admission: Admission
+) -> AsyncIterator[Generation]:
+    """What was admitted, in the engine."""
+    model, prompt, (ticket, claim) = request.model, request.prompt, admission
+    prepared = await app.workers.run(prompt.cost, prompt.prepare, model, request.sampling)
+    check_fits(prepared, model, prompt.param)
+    ticket.expect(*_expected(prepared))
+    seeds = _seeds(request, len(prepared.prompts))
+    recording = _recording(app, caller, request, prepared, seeds)
+    async with _submit(caller, request, prepared, seeds, ticket.at_once, claim) as events:
+        with leaving(recording):
+            yield Generation(prepared.prompts, events, ticket, recording)
 
 
 def check_fits(prepared: Prepared, model: ServedModel, param: str) -> None:

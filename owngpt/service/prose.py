@@ -56,7 +56,9 @@ class ProseAnswer:
         """What to show after this event."""
         out: list[GroundedEvent] = []
         for delta in event.deltas:
-            self._has_calls = self._has_calls or isinstance(delta, ToolCallStart)
+            if isinstance(delta, ToolCallStart):
+                self._has_calls = True
+                out += await self._take(self._quotes.finish(), is_final=True)
             if isinstance(delta, ContentDelta):
                 out += await self._take(self._quotes.feed(delta.text))
             else:
@@ -64,11 +66,11 @@ class ProseAnswer:
         return out
 
     async def finish(self) -> list[GroundedEvent]:
-        """The rest, and the verdict; of an answer that only calls tools there is none."""
+        """The rest, and the verdict; of an answer that shows nothing but calls of tools there is none."""
         out = await self._take(self._quotes.finish(), is_final=True)
         if self.is_withheld:
             return self._instead()
-        if not self._sentences:
+        if self._held is not None or not self._sentences:
             return out
         supports = [sentence.support for sentence in self._sentences]
         return [

@@ -16,7 +16,7 @@ from owngpt.service.chat import ChatEvent, ChatPrompt, ChatReader
 from owngpt.service.evidence import Evidence, embedding, gather, question_of
 from owngpt.service.extracting import from_evidence
 from owngpt.service.fields import FieldAnswer, with_quotes
-from owngpt.service.generate import Caching, Generation, GenerationRequest, generate
+from owngpt.service.generate import Caching, Generation, GenerationRequest, admitted, running
 from owngpt.service.grounded import GroundedEvent, GroundedGeneration, GroundingOptions
 from owngpt.service.models import ServedModel
 from owngpt.service.privacy.chat import Reader
@@ -48,24 +48,30 @@ async def quoted(
         raise InvalidRequest("'logprobs' cannot be had of an answer with locked quotes", param="logprobs")
     assert isinstance(request.prompt, ChatPrompt)
     question = question_of(request.prompt)
-    threshold = await threshold_for(app, caller, options, question)
-    evidence = await gather(app, question, passages)
-    is_hopeless = evidence.confidence < threshold and not request.prompt.tool_use.tools
-    if options.mode == "quote" and (not passages or is_hopeless) and options.abstain:
-        async with from_evidence(app, caller, request, evidence, options, threshold) as generation:
-            yield generation
-        return
-    plan = await app.workers.run(sum(len(p.text) for p in passages), _plan, caller, request, evidence, options)
-    async with generate(app, caller, plan.request) as generation:
-        reader = ChatReader(request.model, request.prompt, 1)
-        if options.mode == "off":
-            yield GroundedGeneration(as_it_is(generation, reader), generation)
+    async with admitted(app, caller, request, request.prompt.operation) as admission:
+        threshold = await threshold_for(app, caller, options, question)
+        evidence = await gather(app, question, passages)
+        if options.mode == "quote" and _is_hopeless(request.prompt, evidence, options, threshold):
+            yield GroundedGeneration(from_evidence(request.prompt, evidence, options, threshold), admission.ticket)
             return
-        kind = ProseAnswer if request.prompt.response_format.type == "text" else FieldAnswer
-        answer = kind(
-            plan.shown, plan.quotable.marks, evidence, CombinedScorer(embedding(app, question)), options, threshold
-        )
-        yield GroundedGeneration(_events(generation, reader, answer), generation)
+        plan = await app.workers.run(sum(len(p.text) for p in passages), _plan, caller, request, evidence, options)
+        async with running(app, caller, plan.request, admission) as generation:
+            reader = ChatReader(request.model, request.prompt, 1)
+            if options.mode == "off":
+                yield GroundedGeneration(as_it_is(generation, reader), generation)
+                return
+            kind = ProseAnswer if request.prompt.response_format.type == "text" else FieldAnswer
+            answer = kind(
+                plan.shown, plan.quotable.marks, evidence, CombinedScorer(embedding(app, question)), options, threshold
+            )
+            yield GroundedGeneration(_events(generation, reader, answer), generation)
+
+
+def _is_hopeless(prompt: ChatPrompt, evidence: Evidence, options: GroundingOptions, threshold: float) -> bool:
+    """Whether the answer is known to be none. A model with tools may still call them, whatever was found."""
+    is_unanswered = not evidence.passages or evidence.confidence < threshold
+    may_call = bool(prompt.tool_use.tools) and prompt.tool_use.choice.mode != "none"
+    return options.abstain and is_unanswered and not may_call
 
 
 async def as_it_is(generation: Generation, reader: Reader) -> AsyncIterator[GroundedEvent]:
@@ -98,15 +104,16 @@ def _plan(caller: Caller, request: GenerationRequest, evidence: Evidence, option
     quotable = Quotable(texts, choose_marks(texts, is_japanese=is_japanese(evidence.question)))
     is_prose = prompt.response_format.type == "text"
     is_locked = options.mode == "quote"
-    content = show(
-        shown.passages,
-        evidence.question,
-        language=language_of(evidence.question),
-        scope=caller.project_id,
-        marks=quotable.marks if is_locked and is_prose else None,
-    )
-    messages = _with_question(prompt.messages, content)
-    grounded = replace(prompt, messages=messages, quotable=quotable if is_locked and is_prose else None)
+    grounded = replace(prompt, quotable=quotable if is_locked and is_prose else None)
+    if shown.passages:
+        content = show(
+            shown.passages,
+            evidence.question,
+            language=language_of(evidence.question),
+            scope=caller.project_id,
+            marks=quotable.marks if is_locked and is_prose else None,
+        )
+        grounded = replace(grounded, messages=_with_question(prompt.messages, content))
     if is_locked and not is_prose:
         grounded = replace(grounded, response_format=with_quotes(prompt.response_format, texts))
     caching = _caching(request.caching, shown.passages)

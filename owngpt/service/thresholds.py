@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from anyio import to_thread
+
 from owngpt.service.app import App, Caller
 from owngpt.service.evidence import embedding
 from owngpt.service.grounded import GroundingOptions
@@ -15,6 +17,6 @@ async def threshold_for(app: App, caller: Caller, options: GroundingOptions, que
     if options.threshold is not None:
         return options.threshold
     language = language_of(question)
-    own = await app.workers.run(0, Thresholds(app.database).get, caller.project_id, language)
+    own = await to_thread.run_sync(Thresholds(app.database).get, caller.project_id, language)
     has_vectors = embedding(app, question) is not None
     return default_threshold(language, has_vectors=has_vectors) if own is None else own.threshold

@@ -20,9 +20,12 @@ class Ranking(NamedTuple):
     confidence: float
 
 
-async def rank(asked: Question, embed: Embed | None = None) -> Ranking:
-    """All sentences of a question's sources. The first ones by their words are compared by their vectors, too."""
-    ranked = asked.rank()
+async def rank(asked: Question, embed: Embed | None = None, ranked: list[Candidate] | None = None) -> Ranking:
+    """All sentences of a question's sources. The first ones by their words are compared by their vectors, too.
+
+    `ranked` is the ranking by words, where that has been made: of long texts it takes seconds.
+    """
+    ranked = asked.rank() if ranked is None else ranked
     if embed is not None and ranked:
         first = {(candidate.source, candidate.span) for candidate in ranked[:COMPARED]}
         ranked = [*asked.rank(await _similarities(asked, first, embed)), *ranked[COMPARED:]]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from owngpt.errors import InvalidRequest
+from owngpt.errors import InvalidRequest, ServiceUnavailable
 from owngpt.service.app import App, Caller
-from owngpt.service.chat import ChatPrompt, ToolUse
+from owngpt.service.chat import ChatEvent, ChatPrompt, ToolUse
 from owngpt.service.generate import Caching, GenerationRequest
-from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, ground
-from owngpt.text.grammar import ResponseFormat
+from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, Mode, ground
+from owngpt.text.grammar import ResponseFormat, ToolChoice
 from owngpt.types import Citation, Message, Passage, SamplingParams, Tool, Verdict
 from tests.fakes.engine import engine_of, make_app
 from tests.service.test_extracting import PARIS, TOKYO, passage, text_of
@@ -22,11 +26,11 @@ STRICT = GroundingOptions(threshold=0.3)
 async def ask(
     app: App,
     options: GroundingOptions = OPEN,
-    passages: tuple[Passage, ...] = (passage(PARIS, start=10), passage(TOKYO, "b")),
+    passages: Sequence[Passage] = (passage(PARIS, start=10), passage(TOKYO, "b")),
     question: str = QUESTION,
     response_format: ResponseFormat = ResponseFormat(),  # noqa: B008
     tool_use: ToolUse = ToolUse(),  # noqa: B008
-    **sampling: object,
+    **sampling: int,
 ) -> list[GroundedEvent]:
     caller = Caller("proj_1", "default", "org_1", "key_1", is_admin=False)
     messages = [Message("system", "Be brief."), Message("user", question)]
@@ -129,6 +133,74 @@ async def test_restricted_passages_are_cached_only_for_who_may_read_them() -> No
     assert (first.is_durable, second.is_durable) == (True, False)
 
 
+CALL = '<tool_call>\n{"name": "look_up", "arguments": {"word": "tower"}}\n</tool_call>'
+TOOLS = ToolUse([Tool("look_up", parameters={"type": "object"})])
+
+
+def names_of(events: list[GroundedEvent]) -> list[str]:
+    """What came, in order."""
+    names = []
+    for event in events:
+        kinds = event.deltas if isinstance(event, ChatEvent) else [event]
+        names += [type(kind).__name__ for kind in kinds]
+    return list(dict.fromkeys(names))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("said", ["", "Let me look that up. "])
+async def test_tools_may_be_called_though_no_passage_was_found(said: str) -> None:
+    """What was said beside a call, and not borne out, is not shown, and has no verdict."""
+    app = make_app(said + CALL)
+    events = await ask(app, STRICT, passages=(), tool_use=TOOLS)
+    assert names_of(events) == ["ToolCallStart", "ToolCallArguments"]
+    assert isinstance(events[-1], ChatEvent)
+    assert events[-1].finish_reason == "tool_calls"
+    assert "sources" not in engine_of(app).tokenizer.decode(engine_of(app).submissions[0].prompt)
+
+
+@pytest.mark.anyio
+async def test_without_passages_and_without_calls_there_is_no_answer() -> None:
+    app = make_app("Napoleon did it.")
+    events = await ask(app, STRICT, passages=(), tool_use=TOOLS)
+    assert text_of(events) == verdict_of(events).message
+    never = replace(TOOLS, choice=ToolChoice("none"))
+    await ask(app, STRICT, passages=(), tool_use=never)
+    assert len(engine_of(app).submissions) == 1
+
+
+@pytest.mark.anyio
+async def test_citations_come_before_the_call_that_follows_them() -> None:
+    """They were told at the end of the answer: behind the call, where no text is that they could stand in."""
+    said = 'It is "[1] The Eiffel Tower was built in 1889". '
+    events = await ask(make_app(said + CALL), OPEN, tool_use=TOOLS)
+    assert names_of(events) == [
+        "ContentDelta",
+        "Citation",
+        "ToolCallStart",
+        "ToolCallArguments",
+        "GroundedVerdict",
+    ]
+
+
+class Untouched(Sequence[Passage]):
+    """Passages that nobody may look at."""
+
+    def __getitem__(self, index: object) -> Any:
+        raise AssertionError("it was looked at")
+
+    def __len__(self) -> int:
+        raise AssertionError("it was counted")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["quote", "extract"])
+async def test_nothing_is_ranked_for_a_request_that_is_not_admitted(mode: Mode) -> None:
+    app = make_app("Yes.")
+    app.limits.is_draining = True
+    with pytest.raises(ServiceUnavailable):
+        await ask(app, GroundingOptions(mode), passages=Untouched())
+
+
 def schema(**properties: object) -> ResponseFormat:
     return ResponseFormat("json_schema", {"type": "object", "properties": properties, "required": list(properties)})
 
@@ -159,7 +231,7 @@ async def test_a_conforming_answer_that_is_not_borne_out_says_nothing() -> None:
 @pytest.mark.parametrize("sampling", [{"n": 2}, {"logprobs": 2}])
 async def test_what_cannot_be_had_is_refused(sampling: dict[str, int]) -> None:
     with pytest.raises(InvalidRequest):
-        await ask(make_app("Yes."), **sampling)
+        await ask(make_app("Yes."), **sampling)  # type: ignore[arg-type]
 
 
 @pytest.mark.anyio
