@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.mcp_world import ADD, SAID, world
 from tests.clients.scripted import WORLD, call, scripted_app
 from tests.clients.serving import Serve
 
@@ -40,3 +41,24 @@ def test_agents(serve: Serve) -> None:
         "names": ["Ann.", "Ann.", "Ann."],
         "unstored": "It is sunny in 東京.",
     }
+
+
+@pytest.mark.skipif(not PYTHON, reason="OWNGPT_AGENTS_PYTHON names no Python")
+def test_mcp_servers(serve: Serve) -> None:
+    script = SCRIPT.with_name("agents_mcp.py")
+    with world(serve, SAID, ("here", call("add", a=1, b=2)), (".", ADD)) as w:
+        environment = {
+            **os.environ,
+            "OPENAI_BASE_URL": str(w.client.base_url),
+            "OPENAI_API_KEY": w.client.api_key,
+            "MCP_URL": w.tool["server_url"],
+        }
+        done = subprocess.run([PYTHON, script], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1]) == {
+            "hosted": ["It is 3.", ["MCPListToolsItem", "ToolCallItem", "MessageOutputItem"]],
+            "streamed": ["It is 3.", ["mcp_list_tools", "message_output_created", "tool_called"]],
+            "approved": ["It is 3.", [["add", {"a": 1, "b": 2}]]],
+            "own": "It is 3.",
+        }
+        assert w.calculator.added == [(1, 2)] * 4
