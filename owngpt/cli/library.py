@@ -39,6 +39,7 @@ from owngpt.service.search import search
 from owngpt.service.vector_stores import FileOrder
 from owngpt.store.blobs import Staged
 from owngpt.store.files import File, NewFile
+from owngpt.store.ingest_queue import IngestQueue
 from owngpt.store.paging import PageRequest
 from owngpt.store.vector_store_files import VectorStoreFile
 from owngpt.store.vector_stores import VectorStore
@@ -151,15 +152,16 @@ class Library:
 
     async def refresh(self, seen: Sequence[Seen], advance: Advance) -> Changes:
         """Read what is new or has changed, and forget what is gone. What is interrupted goes on the next time."""
-        changes = await to_thread.run_sync(self._take, seen)
         watching = asyncio.create_task(self._watch(advance))
         try:
+            changes = await to_thread.run_sync(self._take, seen)
             self._app.ingest.wake()
             await self._app.ingest.idle()
         finally:
             watching.cancel()
-            await self._app.ingest.rest()
-        await to_thread.run_sync(self._drop_bytes)
+            await asyncio.gather(watching, self._app.ingest.rest(), return_exceptions=True)
+        total = await to_thread.run_sync(self._drop_bytes)
+        advance(total, total, "")
         return changes
 
     def files(self) -> list[VectorStoreFile]:
@@ -207,6 +209,9 @@ class Library:
     def _take(self, seen: Sequence[Seen]) -> Changes:
         """Put what is to be read into the queue, and take out what is not there any more."""
         entries = {entry.file.filename: entry for entry in self._entries()}
+        for entry in entries.values():
+            if entry.indexed.claim:  # whoever had it is dead, for the library is ours
+                IngestQueue(self._app.database).release(entry.indexed)
         self.unread = {file.name: file.reason for file in seen if file.reason is not None}
         taken = [self._take_one(file, entries.get(file.name)) for file in seen if file.reason is None]
         gone = entries.keys() - ({file.name for file in seen} - self.unread.keys())
@@ -241,7 +246,7 @@ class Library:
     def _entries(self) -> list[Entry]:
         """What is known. A file that a crash has left outside the store is forgotten."""
         indexed = {file.id: file for file in self.files()}
-        entries = []
+        entries: list[Entry] = []
         for file in self._all_files():
             if file.id in indexed:
                 entries.append(Entry(file, indexed[file.id]))
@@ -274,12 +279,13 @@ class Library:
         current = [file.filename for file in page.files if file.stage in ("reading", "embedding")]
         return waiting, next(iter(current), "")
 
-    def _drop_bytes(self) -> None:
-        """Of what has been read: the folder has them."""
+    def _drop_bytes(self) -> int:
+        """Of what has been read: the folder has them. -> how many files there are."""
         entries = self._entries()
         waiting = {entry.file.sha256 for entry in entries if entry.indexed.status == "in_progress"}
         for sha256 in {entry.file.sha256 for entry in entries} - waiting:
             self._app.files.blobs.path(sha256).unlink(missing_ok=True)
+        return len(entries)
 
 
 def _page(after: str | None) -> PageRequest:
