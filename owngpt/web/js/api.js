@@ -94,10 +94,10 @@ export class Api {
    * Uploads a file for vector stores. Not by `fetch`, which does not tell how far it is.
    *
    * @param {File} file
-   * @param {{readers: string, onprogress: (done: number, total: number) => void, signal: AbortSignal}} options
+   * @param {{readers: string, onprogress: (done: number, total: number) => void}} options
    * @returns {Promise<any>} the file, as the API tells of it
    */
-  upload(file, { readers, onprogress, signal }) {
+  upload(file, { readers, onprogress }) {
     const form = new FormData();
     form.append("purpose", "assistants");
     if (readers) form.append("readers", readers);
@@ -106,11 +106,9 @@ export class Api {
     request.open("POST", new URL("v1/files", this.base));
     request.setRequestHeader("authorization", `Bearer ${this.getKey()}`);
     request.upload.onprogress = ({ loaded, total }) => onprogress(loaded, total);
-    signal.addEventListener("abort", () => request.abort());
     return new Promise((resolve, reject) => {
       request.onload = () => (request.status < 300 ? resolve(JSON.parse(request.responseText)) : reject(uploadError(request)));
       request.onerror = () => reject(new ApiError({ code: "network" }));
-      request.onabort = () => reject(new DOMException("aborted", "AbortError"));
       request.send(form);
     });
   }

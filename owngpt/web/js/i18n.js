@@ -33,7 +33,7 @@ const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 export function formatBytes(bytes) {
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
   const options = { style: "unit", unit: UNITS[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: power ? 1 : 0 };
-  return formatNumber(bytes / 1000 ** power, options);
+  return formatNumber(bytes / 1000 ** power, options).replaceAll(" ", "\u00a0");
 }
 
 /** Fills in all texts that the page itself holds. */

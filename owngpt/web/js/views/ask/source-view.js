@@ -1,10 +1,12 @@
-/** The page that a citation names, beside the answer; on a narrow screen it covers it. */
+/** The page that a citation names, beside the answer; on a narrow screen it covers the answer. */
 import { formatNumber, t } from "../../i18n.js";
 import { hashOf } from "../../places.js";
 import { PageView } from "../documents/page-view.js";
 import { h, iconButton } from "../dom.js";
 import { load } from "../parts.js";
 import { percent } from "./answer-view.js";
+
+const NARROW = matchMedia("(max-width: 64rem)");
 
 export class SourceView {
   element = h("aside", { class: "source", id: "source", tabindex: "-1", hidden: true });
@@ -25,6 +27,7 @@ export class SourceView {
     this.element.setAttribute("aria-label", t("source.title", { file: citation.filename }));
     this.element.replaceChildren(this.#head(citation), body);
     this.element.hidden = false;
+    this.element.previousElementSibling.inert = NARROW.matches;
     this.element.focus({ preventScroll: true });
     const { library, signal } = this.place;
     await load(this.place, body, () => library.storeOf(stores, citation.file_id, signal), (store) => this.#page(store, citation));
@@ -33,6 +36,7 @@ export class SourceView {
   close() {
     if (this.element.hidden) return;
     this.element.hidden = true;
+    this.element.previousElementSibling.inert = false;
     this.element.replaceChildren();
     this.#opener?.focus();
   }

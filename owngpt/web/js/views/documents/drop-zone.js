@@ -4,6 +4,7 @@ import { t } from "../../i18n.js";
 import { h, icon } from "../dom.js";
 import { errorText } from "../message-view.js";
 import { field } from "../parts.js";
+import { toast } from "../toast.js";
 
 const AT_ONCE = 3;
 
@@ -36,10 +37,11 @@ function acceptsDrops(zone, take) {
   });
 }
 
-/** Files on their way, a few at once. */
+/** Files on their way, a few at once. They go on when another place is opened; the browser asks before it stops them. */
 class Uploads {
   #waiting = [];
   #numRunning = 0;
+  #warn = (event) => event.preventDefault();
 
   constructor(place, store, list, onadded) {
     Object.assign(this, { place, store, list, onadded });
@@ -56,6 +58,8 @@ class Uploads {
   }
 
   #start() {
+    const isBusy = this.#numRunning > 0 || this.#waiting.length > 0;
+    (isBusy ? addEventListener : removeEventListener)("beforeunload", this.#warn);
     while (this.#numRunning < AT_ONCE && this.#waiting.length) {
       this.#numRunning++;
       this.#run(this.#waiting.shift()).finally(() => (this.#numRunning--, this.#start()));
@@ -65,12 +69,12 @@ class Uploads {
   async #run({ file, readers, bar, line }) {
     const onprogress = (done, total) => Object.assign(bar, { max: total, value: done });
     try {
-      await this.place.library.add(this.store, file, { readers, onprogress, signal: this.place.signal });
+      await this.place.library.add(this.store, file, { readers, onprogress });
       line.remove();
-      this.onadded();
+      if (!this.place.signal.aborted) this.onadded();
     } catch (error) {
-      if (error.name === "AbortError") return;
       if (!(error instanceof ApiError)) throw error;
+      if (this.place.signal.aborted) toast(`${file.name}: ${errorText(error)}`);
       const dismiss = h("button", { type: "button", class: "button quiet", onclick: () => line.remove() }, t("dialog.close"));
       line.replaceChildren(h("span", {}, file.name), h("p", { class: "problem", role: "alert" }, errorText(error)), dismiss);
     }

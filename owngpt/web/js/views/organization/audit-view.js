@@ -84,10 +84,9 @@ function rowOf(entry) {
   return [time(at), h("code", {}, type), actorOf(actor), project?.name ?? "", fold];
 }
 
-/** Who, as well as it is known: a person, a service account, a key, an address. */
+/** Who, as well as it is known: a person, a service account or a key, and from which address. */
 function actorOf(actor) {
   const owner = actor?.session?.user ?? actor?.api_key?.user ?? actor?.api_key?.service_account;
   const name = owner?.email ?? owner?.name ?? owner?.id ?? actor?.api_key?.id ?? "–";
-  const address = actor?.session?.ip_address ?? actor?.ip_address ?? null;
-  return [name, address].filter(Boolean).join(" · ");
+  return h("div", {}, name, h("p", { class: "hint" }, actor?.ip_address ?? actor?.session?.ip_address ?? ""));
 }

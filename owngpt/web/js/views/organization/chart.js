@@ -3,7 +3,7 @@ import { h } from "../dom.js";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 220, 64, 24, 8];
 const GAP = 0.25; // of a bar's room
-const MAX_LABELS = 8;
+const MAX_LABELS = 6;
 
 /**
  * @param {string} title
