@@ -9,13 +9,14 @@ from dataclasses import replace
 
 from owngpt.errors import InvalidRequest, NotFound
 from owngpt.service.app import App, Caller
+from owngpt.service.responses import sources
 from owngpt.service.responses.input_files import read_files
 from owngpt.service.responses.items import Item, new_id
 from owngpt.service.responses.private import keep_placeholders, restored
 from owngpt.service.responses.reading import shown
 from owngpt.store.conversations import Conversation, Conversations, no_conversation
 from owngpt.store.paging import PageRequest
-from owngpt.store.responses import Responses
+from owngpt.store.sources import Sources
 
 
 def create(app: App, caller: Caller, metadata: Mapping[str, str], items: Sequence[Item]) -> Conversation:
@@ -32,13 +33,16 @@ def create(app: App, caller: Caller, metadata: Mapping[str, str], items: Sequenc
 
 
 def find(app: App, caller: Caller, conversation_id: str) -> Conversation:
-    """The project's conversation. Raises `NotFound`."""
+    """The project's conversation, for whoever may read what was quoted in it. Raises `NotFound`."""
     found = _found(Conversations(app.database).find(caller.project_id, conversation_id), conversation_id)
+    if not sources.may_read(app, caller, conversation_id):
+        raise no_conversation(conversation_id)
     return replace(found, metadata=restored(app, caller, conversation_id, dict(found.metadata)))
 
 
 def update(app: App, caller: Caller, conversation_id: str, metadata: Mapping[str, str]) -> Conversation:
     """Set its metadata. Raises `NotFound`."""
+    find(app, caller, conversation_id)
     guard = app.privacy.guard(caller, conversation_id)
     kept = metadata if guard is None else guard.mask_document(dict(metadata))
     with app.database.write() as transaction:
@@ -49,9 +53,11 @@ def update(app: App, caller: Caller, conversation_id: str, metadata: Mapping[str
 
 def delete(app: App, caller: Caller, conversation_id: str) -> None:
     """Delete it and its items. Raises `NotFound`."""
+    find(app, caller, conversation_id)
     if not Conversations(app.database).delete(caller.project_id, conversation_id):
         raise no_conversation(conversation_id)
     with app.database.write() as transaction:
+        Sources(app.database).drop(transaction, caller.project_id, conversation_id)
         app.privacy.drop(transaction, caller, conversation_id)
 
 
@@ -59,6 +65,7 @@ def add_items(app: App, caller: Caller, conversation_id: str, items: Sequence[It
     """Add items at its end; -> as they are stored. Raises `NotFound`, and `InvalidRequest` where nothing is kept."""
     if caller.keeps_nothing or app.settings.store == "never":
         raise InvalidRequest("Conversations need to be stored, and nothing is kept here.")
+    find(app, caller, conversation_id)
     found, guard = _looked_up(app, caller, items), app.privacy.guard(caller, conversation_id)
     kept = found if guard is None else guard.mask_document(found)
     with app.database.write() as transaction:
@@ -80,7 +87,7 @@ def list_items(
 def find_item(app: App, caller: Caller, conversation_id: str, item_id: str, include: Collection[str]) -> Item:
     """One of its items. Raises `NotFound`."""
     item = Conversations(app.database).item(caller.project_id, conversation_id, item_id)
-    if item is None:
+    if item is None or not sources.may_read(app, caller, conversation_id):
         raise _no_item(conversation_id, item_id)
     found: Item = restored(app, caller, conversation_id, shown(item, include))
     return found
@@ -88,6 +95,7 @@ def find_item(app: App, caller: Caller, conversation_id: str, item_id: str, incl
 
 def delete_item(app: App, caller: Caller, conversation_id: str, item_id: str) -> Conversation:
     """Delete one of its items; -> the conversation. Raises `NotFound`."""
+    find(app, caller, conversation_id)
     if not Conversations(app.database).delete_item(caller.project_id, conversation_id, item_id):
         raise _no_item(conversation_id, item_id)
     return find(app, caller, conversation_id)
@@ -101,8 +109,7 @@ def _looked_up(app: App, caller: Caller, items: Sequence[Item]) -> list[Item]:
 def _item(app: App, caller: Caller, item: Item) -> Item:
     if item["type"] != "item_reference":
         return item
-    found = Responses(app.database).find_item(caller.project_id, item["id"])
-    found = found or Conversations(app.database).find_item(caller.project_id, item["id"])
+    found = sources.find_item(app, caller, item["id"])
     if found is None:
         raise InvalidRequest(f"Item with id '{item['id'][:80]}' not found.", param="items")
     return found

@@ -10,7 +10,7 @@ from typing import Any
 from owngpt.errors import NotFound
 from owngpt.store.db import Database, Row, Transaction
 from owngpt.store.paging import Page, PageRequest, page_of
-from owngpt.store.responses import Item, dump
+from owngpt.store.responses import Item, OwnedItem, dump
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,13 @@ class Conversations:
         )
         return json.loads(rows[0]["item"]) if rows else None
 
-    def find_item(self, project_id: str, item_id: str) -> Item | None:
+    def find_item(self, project_id: str, item_id: str) -> OwnedItem | None:
         """An item of any of the project's conversations."""
         rows = self._db.read(
-            "SELECT item FROM conversation_items WHERE id = ? AND project_id = ? LIMIT 1", (item_id, project_id)
+            "SELECT conversation_id, item FROM conversation_items WHERE id = ? AND project_id = ? LIMIT 1",
+            (item_id, project_id),
         )
-        return json.loads(rows[0]["item"]) if rows else None
+        return OwnedItem(rows[0]["conversation_id"], json.loads(rows[0]["item"])) if rows else None
 
     def delete_item(self, project_id: str, conversation_id: str, item_id: str) -> bool:
         """Delete one item; whether there was one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from owngpt.store.db import Database, Row, Transaction
 from owngpt.store.paging import Page, PageRequest, page_of
@@ -25,6 +25,13 @@ class StoredResponse:
     previous_id: str | None
     conversation_id: str | None
     body: str  # JSON of the response, with an empty output
+
+
+class OwnedItem(NamedTuple):
+    """An item, and the response or conversation that it belongs to."""
+
+    owner_id: str
+    item: Item
 
 
 _COLUMNS = "id, project_id, created_at, status, previous_id, conversation_id, body"
@@ -107,13 +114,14 @@ class Responses:
         where = "response_id = ? AND project_id = ? AND is_output = 0"
         return page_of(self._db, "response_items", "id, item", where, (response_id, project_id), page, sort="position")
 
-    def find_item(self, project_id: str, item_id: str) -> Item | None:
+    def find_item(self, project_id: str, item_id: str) -> OwnedItem | None:
         """An item of any of the project's responses; what came out of one goes before copies that went in again."""
         rows = self._db.read(
-            "SELECT item FROM response_items WHERE id = ? AND project_id = ? ORDER BY is_output DESC LIMIT 1",
+            "SELECT response_id, item FROM response_items WHERE id = ? AND project_id = ?"
+            " ORDER BY is_output DESC LIMIT 1",
             (item_id, project_id),
         )
-        return _items(rows)[0] if rows else None
+        return OwnedItem(rows[0]["response_id"], _items(rows)[0]) if rows else None
 
 
 def _add_items(

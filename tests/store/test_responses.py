@@ -9,7 +9,7 @@ from owngpt.store.conversations import Conversation, Conversations
 from owngpt.store.db import Database
 from owngpt.store.paging import PageRequest
 from owngpt.store.projects import Projects
-from owngpt.store.responses import Responses, StoredResponse
+from owngpt.store.responses import OwnedItem, Responses, StoredResponse
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_items_come_back_in_order_and_only_to_their_project(database: Database, 
     assert [found["id"] for found in responses.outputs(mine, "resp_1")] == ["c"]
     page = responses.input_page(mine, "resp_1", PageRequest(after="b", order="asc"))
     assert [row["id"] for row in page.rows] == ["a"]
-    assert responses.find_item(mine, "a") == item("a")
+    assert responses.find_item(mine, "a") == OwnedItem("resp_1", item("a"))
     assert responses.find(other, "resp_1") is None
     assert responses.items(other, "resp_1") == []
     assert responses.find_item(other, "a") is None

@@ -14,8 +14,10 @@ from owngpt.service.app import App, Caller
 from owngpt.service.responses.input_files import limiter, read_files
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.mcp.approvals import check_decisions
+from owngpt.service.responses.mcp.counting import with_listed_tools
 from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.rendering import check_calls
+from owngpt.service.responses.sources import find_item, may_read
 from owngpt.service.responses.truncation import fit
 from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.service.workers import INLINE_COST
@@ -66,7 +68,8 @@ def _parts(item: Item) -> Sequence[Item]:
 
 
 def count(app: App, caller: Caller, turn: Turn, context: Context) -> int:
-    """Tokens that the model would read."""
+    """Tokens that the model would read; of MCP servers, the tools that the conversation has listed."""
+    turn = with_listed_tools(turn, context.items)
     return turn.prompt(context.items, seal_of(app, caller)).count(turn.model)
 
 
@@ -86,13 +89,16 @@ def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:
 def _earlier(app: App, caller: Caller, turn: Turn, memory: Memory) -> Sequence[Item]:
     if turn.conversation_id is not None:
         conversations = Conversations(app.database)
-        if conversations.find(caller.project_id, turn.conversation_id) is None:
+        is_there = conversations.find(caller.project_id, turn.conversation_id) is not None
+        if not is_there or not may_read(app, caller, turn.conversation_id):
             raise no_conversation(turn.conversation_id)
         return conversations.items(caller.project_id, turn.conversation_id)
     if turn.previous_response_id is None:
         return ()
     if turn.previous_response_id in memory:
         return memory[turn.previous_response_id]
+    if not may_read(app, caller, turn.previous_response_id):
+        raise _no_response(turn.previous_response_id, turn.previous_response_id)
     return _chain(app, caller.project_id, turn.previous_response_id)
 
 
@@ -137,8 +143,7 @@ def _resolve(app: App, caller: Caller, item: Item, earlier: Sequence[Item]) -> I
     if item["type"] != "item_reference":
         return item
     found = next((known for known in earlier if known["id"] == item["id"]), None)
-    for store in (Responses(app.database), Conversations(app.database)):
-        found = found or store.find_item(caller.project_id, item["id"])
+    found = found or find_item(app, caller, item["id"])
     if found is None:
         raise InvalidRequest(
             f"Item with id '{item['id'][:80]}' not found. Items are not stored where 'store' is false; "

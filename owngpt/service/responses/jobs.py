@@ -20,6 +20,7 @@ from owngpt.service.responses.keeping import stored
 from owngpt.service.responses.mcp.secrets import sealed
 from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.private import keep_placeholders
+from owngpt.service.responses.sources import keep_sources
 from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.store.conversations import Conversations
 from owngpt.store.db import Transaction
@@ -140,12 +141,13 @@ class Log:
         return kept
 
     def _end(self, document: dict[str, Any]) -> None:
-        document, events = self._kept(document), self._kept(self._waiting)
+        made, document, events = document, self._kept(document), self._kept(self._waiting)
         with self._app.database.write() as transaction:
             owners = [self._turn.id, self._turn.conversation_id]
             keep_placeholders(self._app, transaction, self._caller, self._turn.guard, owners)
             if self._jobs.log(transaction, self._turn.id, events, int(time.time())):
                 self._advance(transaction, document)
+                keep_sources(self._app, transaction, self._turn, self._caller.project_id, made)
                 if self._turn.conversation_id is not None and document["status"] != "failed":
                     items = [*self._inputs, *document["output"]]
                     conversations = Conversations(self._app.database)

@@ -10,6 +10,7 @@ from anyio import to_thread
 from owngpt.service.app import App, Caller
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.private import keep_placeholders
+from owngpt.service.responses.sources import keep_sources
 from owngpt.service.responses.turn import Context, Turn
 from owngpt.store.conversations import Conversations
 from owngpt.store.responses import Responses, StoredResponse, dump
@@ -25,11 +26,12 @@ async def keep(app: App, caller: Caller, turn: Turn, context: Context, document:
 def _write(
     app: App, caller: Caller, turn: Turn, inputs: Sequence[Item], document: Mapping[str, Any], is_said: bool
 ) -> None:
-    document = document if turn.guard is None else turn.guard.kept(document)
+    made, document = document, document if turn.guard is None else turn.guard.kept(document)
     outputs = document["output"]
     with app.database.write() as transaction:
         owners = [turn.id if turn.is_stored else None, turn.conversation_id]
         keep_placeholders(app, transaction, caller, turn.guard, owners)
+        keep_sources(app, transaction, turn, caller.project_id, made)
         if turn.is_stored:
             Responses(app.database).add(transaction, stored(caller.project_id, document), inputs, outputs)
         if turn.conversation_id is not None and is_said:

@@ -10,14 +10,16 @@ from owngpt.errors import NotFound
 from owngpt.service.app import App, Caller
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.private import restored
+from owngpt.service.responses.sources import may_read
 from owngpt.store.paging import PageRequest
 from owngpt.store.responses import Responses, StoredResponse
+from owngpt.store.sources import Sources
 
 
 def find(app: App, caller: Caller, response_id: str) -> StoredResponse:
-    """The project's response. Raises `NotFound`."""
+    """The project's response, for whoever may read what it was made from. Raises `NotFound`."""
     response = Responses(app.database).find(caller.project_id, response_id)
-    if response is None:
+    if response is None or not may_read(app, caller, response_id):
         raise no_response(response_id)
     return response
 
@@ -33,9 +35,11 @@ def read(app: App, caller: Caller, response_id: str, include: Collection[str] = 
 
 def delete(app: App, caller: Caller, response_id: str) -> None:
     """Delete it with all that belongs to it. Raises `NotFound`."""
+    find(app, caller, response_id)
     if not Responses(app.database).delete(caller.project_id, response_id):
         raise no_response(response_id)
     with app.database.write() as transaction:
+        Sources(app.database).drop(transaction, caller.project_id, response_id)
         app.privacy.drop(transaction, caller, response_id)
 
 

@@ -87,3 +87,14 @@ CREATE TABLE chat_completion_metadata (
     content TEXT NOT NULL,
     PRIMARY KEY (completion_id, name)
 );
+
+-- The files of vector stores that a stored response or conversation (`owner_id`) was made from. `readers` are those that
+-- a file had then, with commas between them; they count once it is gone.
+CREATE TABLE answer_sources (
+    owner_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    vector_store_id TEXT NOT NULL,
+    file_id TEXT NOT NULL,
+    readers TEXT NOT NULL,
+    PRIMARY KEY (owner_id, vector_store_id, file_id)
+);

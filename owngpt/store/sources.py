@@ -1,0 +1,71 @@
+"""What stored answers were made from: files of vector stores, whose readers alone may read the answer again.
+
+An owner is a response or a conversation. What goes on from one has its sources, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from owngpt.store.db import Database, Row, Transaction
+from owngpt.store.vector_store_files import readers_of
+from owngpt.store.vector_stores import readable
+
+Source = tuple[str, str]  # a vector store, a file in it
+
+
+class Sources:
+    """Those of all projects; every question names the project."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(self, transaction: Transaction, project_id: str, owner_id: str, sources: Iterable[Source]) -> None:
+        """The owner quotes these files, with the readers that they have now."""
+        for vector_store_id, file_id in sorted(set(sources)):
+            readers = ",".join(sorted(readers_of(transaction, vector_store_id, file_id)))
+            transaction.execute(
+                "INSERT INTO answer_sources (owner_id, project_id, vector_store_id, file_id, readers)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (owner_id, vector_store_id, file_id) DO NOTHING",
+                (owner_id, project_id, vector_store_id, file_id, readers),
+            )
+
+    def inherit(self, transaction: Transaction, project_id: str, owner_id: str, from_id: str) -> None:
+        """The owner goes on from another one."""
+        transaction.execute(
+            "INSERT INTO answer_sources (owner_id, project_id, vector_store_id, file_id, readers)"
+            " SELECT CAST(? AS TEXT), project_id, vector_store_id, file_id, readers FROM answer_sources"
+            " WHERE owner_id = ? AND project_id = ? ON CONFLICT (owner_id, vector_store_id, file_id) DO NOTHING",
+            (owner_id, from_id, project_id),
+        )
+
+    def drop(self, transaction: Transaction, project_id: str, owner_id: str) -> None:
+        """The owner is gone."""
+        transaction.execute("DELETE FROM answer_sources WHERE owner_id = ? AND project_id = ?", (owner_id, project_id))
+
+    def may_read(self, project_id: str, owner_id: str, principals: Collection[str]) -> bool:
+        """Whether these principals may read every source: as of now, or for a file that is gone, as of then."""
+        rows = self._db.read(
+            "SELECT vector_store_id, file_id, readers FROM answer_sources WHERE owner_id = ? AND project_id = ?",
+            (owner_id, project_id),
+        )
+        if not rows:
+            return True
+        present, allowed = self._present(project_id, rows, None), self._present(project_id, rows, principals)
+        return all(_may_read(row, present, allowed, principals) for row in rows)
+
+    def _present(self, project_id: str, rows: Collection[Row], principals: Collection[str] | None) -> set[Source]:
+        """The sources that are still there, of those that the principals may read; None: of all."""
+        files = sorted({str(row["file_id"]) for row in rows})
+        where, values = readable(principals)
+        found = self._db.read(
+            "SELECT vector_store_id, id FROM vector_store_files WHERE project_id = ?"
+            f" AND id IN ({', '.join('?' for _ in files)}) AND {where}",
+            (project_id, *files, *values),
+        )
+        return {(row["vector_store_id"], row["id"]) for row in found}
+
+
+def _may_read(row: Row, present: set[Source], allowed: set[Source], principals: Collection[str]) -> bool:
+    source, then = (row["vector_store_id"], row["file_id"]), set(str(row["readers"]).split(",")) - {""}
+    return source in allowed if source in present else not then or not then.isdisjoint(principals)
