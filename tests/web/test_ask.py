@@ -93,6 +93,20 @@ def test_what_goes_wrong_is_shown_in_the_servers_words(console: Console) -> None
     console.page.get_by_label("Question").fill(QUESTION)
     console.button("Ask").click()
     expect(console.page.get_by_role("alert")).to_contain_text("the engine died")
+    console.engine.fail_after = None
+    console.says(SAID)
+    console.button("Try again").click()
+    expect(console.page.locator(".verdict")).to_contain_text("Supported.")
+
+
+def test_an_answer_can_be_stopped(console: Console) -> None:
+    console.open().says("Nothing of this is shown before it is borne out. " * 50, delay=0.02)
+    fill(console)
+    console.page.get_by_label("Question").fill(QUESTION)
+    console.button("Ask").click()
+    console.page.locator(".ask").get_by_role("button", name="Stop").click()
+    expect(console.page.locator(".grounded-answer")).to_contain_text("Stopped.")
+    expect(console.button("Ask")).to_be_visible()
 
 
 def test_without_documents_it_says_where_to_begin(console: Console) -> None:

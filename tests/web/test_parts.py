@@ -70,6 +70,22 @@ def test_markdown(page: Page, markdown: str, html: str) -> None:
     assert run(page, "markdown.js", body, markdown) == html
 
 
+@pytest.mark.parametrize(
+    ("text", "citations", "marked"),
+    [
+        ('😀 "a b" c', [(7, "a b")], '😀 "a b"[0] c'),
+        ('"1 * 2" and "x_y"', [(7, "1 * 2"), (17, "x_y")], '"1 \\* 2"[0] and "x\\_y"[1]'),
+        ('"a"', [(3, "a"), (3, "a")], '"a"[0][1]'),
+        ("\ue0007\ue001 plain", [], "\ufffd7\ufffd plain"),
+    ],
+)
+def test_marks_stand_behind_their_quotes(page: Page, text: str, citations: list[tuple[int, str]], marked: str) -> None:
+    """Offsets count code points; a quote is escaped, so that Markdown shows it as it is."""
+    wire = [{"index": index, "quote": quote} for index, quote in citations]
+    found = run(page, "citations.js", "return m.withMarks(x.text, x.wire);", {"text": text, "wire": wire})
+    assert re.sub("\ue000(.)\ue001", r"[\1]", found) == marked
+
+
 def test_a_growing_answer_keeps_the_elements_that_are_done(page: Page) -> None:
     body = (
         "const view = new m.MarkdownView(); view.update('One.\\n\\nTw'); const first = view.element.firstChild;"

@@ -9,6 +9,8 @@ export class Asking extends EventTarget {
   mode = "quote"; // or "extract"
   /** @type {string[] | null} ids of the vector stores to look in; null before anything was chosen */
   stores = null;
+  /** @type {string | null} the server's own choice where it is null */
+  model = null;
   /** @type {Answer | null} */
   answer = null;
   #controller = new AbortController();
@@ -23,15 +25,15 @@ export class Asking extends EventTarget {
     return this.answer?.status === "running";
   }
 
-  /** @param {string} question @param {string | null} model */
-  async ask(question, model) {
+  /** @param {string} question */
+  async ask(question) {
     this.stop();
     const { signal } = (this.#controller = new AbortController());
     const answer = (this.answer = new Answer(question, this.mode, [...(this.stores ?? [])]));
     this.question = question;
     this.#changed();
     try {
-      for await (const event of this.api.streamResponse(this.#body(model), signal)) {
+      for await (const event of this.api.streamResponse(this.#body(), signal)) {
         answer.apply(event);
         if (this.answer === answer) this.#changed();
       }
@@ -46,10 +48,10 @@ export class Asking extends EventTarget {
     this.#controller.abort();
   }
 
-  #body(model) {
+  #body() {
     const tools = [{ type: "file_search", vector_store_ids: this.stores }];
     const options = { citation_options: { mode: this.mode }, store: false };
-    return { ...(model && { model }), input: this.question, tools, ...options };
+    return { ...(this.model && { model: this.model }), input: this.question, tools, ...options };
   }
 
   #changed() {

@@ -1,6 +1,6 @@
 /** Citations in an answer's text, for showing it as Markdown with a mark behind each quote. No DOM. */
 
-const [OPEN, CLOSE] = ["\uE000", "\uE001"]; // private characters, which no text has
+const [OPEN, CLOSE] = ["\uE000", "\uE001"]; // private characters; where a text has them, they are not shown
 const MARK = /\uE000(\d+)\uE001/;
 
 /**
@@ -11,7 +11,7 @@ const MARK = /\uE000(\d+)\uE001/;
  * @param {{index: number, quote: string}[]} citations
  */
 export function withMarks(text, citations) {
-  const letters = [...text.replaceAll(OPEN, "").replaceAll(CLOSE, "")]; // `index` counts code points
+  const letters = [...text.replaceAll(OPEN, "\uFFFD").replaceAll(CLOSE, "\uFFFD")]; // `index` counts code points
   const parts = [];
   let done = 0;
   citations.forEach(({ index, quote }, number) => {

@@ -45,7 +45,7 @@ export class AnswerView {
       answer.status === "running" && !answer.text ? waiting() : this.#text.element,
       answer.isCut ? h("p", { class: "note" }, t("message.length")) : null,
       answer.status === "stopped" ? h("p", { class: "note" }, t("message.stopped")) : null,
-      answer.error ? problem(answer.error, () => this.asking.ask(answer.question, null)) : null,
+      answer.error ? problem(answer.error, () => this.asking.ask(answer.question)) : null,
       answer.citations.length ? this.#sources(answer.citations) : null,
       answer.grounding?.hints.length ? this.#hints(answer.grounding.hints) : null,
     ];

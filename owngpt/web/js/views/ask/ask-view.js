@@ -26,12 +26,12 @@ function questionForm(place, stores, source) {
   asking.stores = asking.stores?.filter((id) => known.includes(id)) ?? known.slice(0, 1);
   const area = h("textarea", { rows: "2", required: true, placeholder: t("ask.placeholder") });
   const mode = select([["quote", t("ask.mode_quote")], ["extract", t("ask.mode_extract")]], asking.mode, { name: "mode" });
-  const models = select(session.models.map(({ id }) => [id, id]), session.conversation.model ?? undefined, { name: "model" });
+  const models = select(session.models.map(({ id }) => [id, id]), asking.model ?? session.conversation.model ?? undefined, { name: "model" });
   const send = () => {
     if (asking.isBusy || !area.value.trim() || !asking.stores.length) return;
-    asking.mode = mode.value;
+    Object.assign(asking, { mode: mode.value, model: models.value || null });
     source.close();
-    asking.ask(area.value.trim(), models.value || null);
+    asking.ask(area.value.trim());
   };
   area.value = asking.question;
   growsWithText(area);
