@@ -98,7 +98,7 @@ def to_turn(
         guard=guard,
         is_stored=is_stored,
         request_id=request_id,
-        order=None if tools.mcp.servers else _order(app, caller, request, response_id, created_at, body),
+        order=_order(app, caller, request, response_id, created_at, body) if _has_tokens(request, tools) else None,
         caching=Caching(request.prompt_cache_key or "", is_durable=request.prompt_cache_retention in (None, "24h")),
         tier=tier,
         patience=patience,
@@ -226,6 +226,12 @@ def _sampling(request: ResponseRequest, model: ServedModel) -> SamplingParams:
     wants_logprobs = "message.output_text.logprobs" in (request.include or ()) or request.top_logprobs
     logprobs = Logprobs(request.top_logprobs or 0) if wants_logprobs else Logprobs()
     return sampling_params(request, request.max_output_tokens, logprobs, model.tokenizer.vocab_size, model.sampling)
+
+
+def _has_tokens(request: ResponseRequest, tools: ReadTools) -> bool:
+    """Whether the answer surely comes from one generation, as a receipt has to."""
+    is_grounded = tools.search is not None or bool(request.documents)
+    return not tools.mcp.servers and (to_options(request.citation_options).is_generated or not is_grounded)
 
 
 def _order(

@@ -1,0 +1,75 @@
+"""Responses from documents: where citations stand among the items, what is kept and what it costs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from owngpt.service.app import App
+from tests.fakes.engine import client_of, engine_of, make_app
+
+pytestmark = pytest.mark.anyio
+TEXT = "Paris is the capital of France. The Eiffel Tower was built in 1889 by Gustave Eiffel. It is made of iron."
+CALL = '<tool_call>\n{"name": "look_up", "arguments": {"word": "tower"}}\n</tool_call>'
+TOOL = {"type": "function", "name": "look_up", "parameters": {"type": "object"}}
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    options = {"threshold": 0.2, **fields.pop("citation_options", {})}
+    question = "When was the Eiffel Tower built?"
+    return {"input": question, "documents": [{"id": "paris", "text": TEXT}], "citation_options": options, **fields}
+
+
+async def post(app: App, path: str = "/v1/responses", **fields: Any) -> Any:
+    async with client_of(app) as client:
+        return await client.post(path, json=body(**fields))
+
+
+def events_of(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: {")]
+
+
+@pytest.mark.parametrize("said", ['It is "[1] The Eiffel Tower was built in 1889". ', ""])
+async def test_citations_stand_in_the_message_before_a_call(said: str) -> None:
+    fields: dict[str, Any] = {"tools": [TOOL], "citation_options": {"abstain": False}}
+    output = (await post(make_app(said + CALL), **fields)).json()["output"]
+    assert [item["type"] for item in output] == (["message"] if said else []) + ["function_call"]
+    events = events_of((await post(make_app(said + CALL), **fields, stream=True)).text)
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    streamed = events[-1]["response"]["output"]
+    for one, other in zip(output, streamed, strict=True):
+        assert one.get("content") == other.get("content")
+    for item in output[:-1]:
+        (part,) = item["content"]
+        (annotation,) = part["annotations"]
+        assert TEXT[annotation["start"] : annotation["end"]] == annotation["quote"]
+        assert part["text"][: annotation["index"]].endswith(f'{annotation["quote"]}"')
+
+
+@pytest.mark.parametrize(
+    ("options", "has_receipt"), [({"abstain": False}, True), ({"abstain": True}, False), ({"mode": "extract"}, False)]
+)
+async def test_a_receipt_is_promised_only_for_what_is_surely_generated(
+    options: dict[str, Any], has_receipt: bool
+) -> None:
+    response = await post(
+        make_app('In 1889: "[1] The Eiffel Tower was built in 1889".'), store=True, citation_options=options
+    )
+    assert response.status_code == 200
+    assert ("x-owngpt-receipt" in response.headers) == has_receipt
+
+
+@pytest.mark.parametrize("options", [{"mode": "extract"}, {"threshold": 1.0}])
+async def test_what_is_not_generated_is_a_request_without_tokens(options: dict[str, Any]) -> None:
+    """It is counted, and takes of the limit of requests, because it takes time; no model reads anything."""
+    app = make_app("Never said.")
+    response = await post(app, citation_options=options)
+    usage = response.json()["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (0, 0, 0)
+    assert not engine_of(app).submissions
+    app.meter.flush().result()
+    [row] = app.database.read("SELECT * FROM usage_events")
+    assert (row["kind"], row["num_requests"], row["input_tokens"], row["output_tokens"]) == ("completions", 1, 0, 0)
+    app.close()
