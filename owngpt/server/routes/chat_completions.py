@@ -39,7 +39,7 @@ from owngpt.server.schemas.stored_chat import stored_completion
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
 from owngpt.service.generate import GenerationRequest, generate
 from owngpt.service.grounding import GroundedGeneration, as_it_is, ground
-from owngpt.service.inline import passages_of
+from owngpt.service.inline import read_documents
 from owngpt.service.privacy.chat import reader_of
 from owngpt.service.responses.private import keep_placeholders
 from owngpt.store.chat_completions import ChatCompletions
@@ -131,9 +131,8 @@ class Answer:
     async def _generated(self) -> AsyncIterator[GroundedGeneration]:
         """The running answer: from documents, where some came along."""
         if self._documents:
-            size = sum(len(document.text) for document in self._documents)
-            guard = self._request.guard
-            passages = await self._app.workers.run(size, passages_of, self._documents, guard)
+            guard, is_kept = self._request.guard, bool(self._body.store)
+            passages = await read_documents(self._app, self._caller, self._documents, guard, is_kept=is_kept)
             async with ground(self._app, self._caller, self._request, passages, self._options) as grounded:
                 yield grounded
             return

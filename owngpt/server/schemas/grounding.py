@@ -10,16 +10,16 @@ from pydantic import Field
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel
 from owngpt.service.grounding import GroundingOptions
-from owngpt.service.inline import InlineDocument
+from owngpt.service.inline import InlineDocument, check_length
 
 MAX_DOCUMENTS = 256
-MAX_CHARACTERS = 1_000_000  # of all documents of a request
 
 
 class DocumentObject(WireModel):
-    """One text that may be quoted."""
+    """What may be quoted: a text, or the text of an uploaded file."""
 
-    text: str = Field(min_length=1)
+    text: str | None = Field(None, min_length=1)
+    file_id: str | None = Field(None, min_length=1, max_length=256)
     id: str | None = Field(None, min_length=1, max_length=256)
     title: str | None = Field(None, max_length=1024)
 
@@ -33,19 +33,25 @@ class CitationOptions(WireModel):
 
 
 def to_documents(objects: Sequence[DocumentObject]) -> list[InlineDocument]:
-    """Wire -> documents. Raises `InvalidRequest` for two of one id, and for more text than a request may bring."""
-    if (total := sum(len(document.text) for document in objects)) > MAX_CHARACTERS:
-        raise InvalidRequest(
-            f"'documents' have {total:,} characters; one request takes {MAX_CHARACTERS:,}. Put them into a vector "
-            "store, and search it.",
-            param="documents",
-        )
-    names = [document.id or f"document-{number}" for number, document in enumerate(objects)]
+    """Wire -> documents. Raises `InvalidRequest` for what is neither text nor file or both, for two of one id, and for
+    more text than a request may bring.
+    """
+    for number, document in enumerate(objects):
+        if (document.text is None) == (document.file_id is None):
+            found = "neither" if document.text is None else "both"
+            raise InvalidRequest(
+                f"a document has either a 'text' or a 'file_id'; documents[{number}] has {found}",
+                param=f"documents[{number}].text",
+            )
+    check_length(sum(len(document.text or "") for document in objects))
+    names = [document.id or document.file_id or f"document-{number}" for number, document in enumerate(objects)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidRequest(f"two documents have the id {twice!r}", param="documents")
     return [
-        InlineDocument(name, document.title or name, document.text)
+        InlineDocument(
+            name, document.title or ("" if document.file_id else name), document.text or "", document.file_id
+        )
         for name, document in zip(names, objects, strict=True)
     ]
 

@@ -15,7 +15,7 @@ from owngpt.service.app import App, Caller
 from owngpt.service.failures import as_request_error
 from owngpt.service.generate import GenerationRequest, generate
 from owngpt.service.grounding import GroundedEvent, GroundedGeneration, GroundedVerdict, as_it_is, ground
-from owngpt.service.inline import passages_of
+from owngpt.service.inline import read_documents
 from owngpt.service.privacy.chat import reader_of
 from owngpt.service.responses.builder import ResponseBuilder
 from owngpt.service.responses.compaction import Compacted, compact_if_long
@@ -234,8 +234,8 @@ class Answer:
         """Look for passages, once: the search that was made."""
         if self._passages is not None or not (turn.search or turn.documents):
             return None
-        size = sum(len(document.text) for document in turn.documents)
-        passages = await self._app.workers.run(size, passages_of, turn.documents, turn.guard)
+        is_kept = turn.is_stored or turn.conversation_id is not None
+        passages = await read_documents(self._app, self._caller, turn.documents, turn.guard, is_kept=is_kept)
         found = None
         if turn.search is not None:
             found = await find(self._app, self._caller, turn.search, self._context.items, turn.guard)
