@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from anyio import to_thread
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
@@ -33,9 +33,9 @@ async def read_form(request: Request, file_field: str, writer: Writer) -> Form:
     refusal: RequestError | None = None
     try:
         reader = _Reader(_boundary(request), file_field)
-    except InvalidRequest as error:
+    except (InvalidRequest, FormParserError) as error:
         await discard(request)
-        raise error from None
+        raise InvalidRequest(str(error), code="invalid_content_type") from None
     async for chunk in request.stream():
         if refusal is None:
             try:

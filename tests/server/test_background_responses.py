@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import anyio
 import httpx
 import pytest
 
+from owngpt.service import callers
 from owngpt.service.app import App
 from owngpt.service.responses import background, jobs
 from owngpt.store.db import SQLite, database_file
@@ -223,3 +224,20 @@ async def test_a_project_has_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch
             "/v1/responses", json={"input": "Hi", "background": True}, headers={"authorization": f"Bearer {other}"}
         )
         assert allowed.status_code == 200
+
+
+async def test_a_project_follows_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "MAX_FOLLOWERS", 1)
+    app = make_app()
+    async with serving(app) as client:
+        response = await create(client)
+        await ended(client, response["id"])
+        path = f"/v1/responses/{response['id']}?stream=true"
+        for _ in range(2):  # one after the other
+            assert (await events_of(client, path))[-1]["type"] == "response.completed"
+        runner = next(work for work in app.background if isinstance(work, background.BackgroundResponses))
+        caller = callers.recall(app.keys, app.keys.list()[0].id)
+        async with aclosing(runner.follow(caller, response["id"])) as events:
+            await anext(events)
+            assert (await client.get(path)).status_code == 429
+        assert (await client.get(path)).status_code == 200

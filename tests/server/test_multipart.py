@@ -102,3 +102,8 @@ async def test_a_form_that_is_wrong_is_read_to_its_end_and_refused(body: bytes, 
     with pytest.raises(InvalidRequest, match=message), Blobs(tmp_path).writer(10**6) as writer:
         await read(stream(), "multipart/form-data; boundary=b", writer)
     assert read_to_end
+
+
+async def test_a_boundary_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with Blobs(tmp_path).writer(100) as writer, pytest.raises(InvalidRequest, match="Boundary length"):
+        await read(pieces_of(b"--a", random.Random(0)), f"multipart/form-data; boundary={'a' * 30_000}", writer)

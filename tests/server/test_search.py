@@ -137,3 +137,11 @@ async def test_the_embedder_takes_part_where_there_is_one() -> None:
     assert {result["file_id"] for result in page["data"]} == {"file-leave", "file-travel"}
     embedder = shop.app.models.embedders[0].embedder
     assert [len(ids) for ids in embedder.inputs] == [64] * 4 + [44]  # type: ignore[attr-defined]
+
+
+async def test_filters_that_compare_with_too_much_are_refused(shop: Shop) -> None:
+    """Each value is compared with each file."""
+    one = {"type": "in", "key": "year", "value": [2026] * 501}
+    status, answer = await post(shop, query="leave", filters={"type": "or", "filters": [one, one]})
+    assert (status, answer["error"]["param"]) == (400, "filters")
+    assert "1002 values, and 1000 are taken" in answer["error"]["message"]

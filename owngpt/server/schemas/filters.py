@@ -12,11 +12,25 @@ from owngpt.store.filters import Combination, Comparison, Filter, Operator, Scal
 
 MAX_DEPTH = 8
 MAX_PARTS = 64  # of one combination
+MAX_VALUES = 1_000  # that are compared in the whole filter, for each file
 _OPERATORS = get_args(Operator)
 
 
-def read_filter(value: Any, param: str = "filters", depth: int = 1) -> Filter:
+def read_filter(value: Any, param: str = "filters") -> Filter:
     """OpenAI's `ComparisonFilter` or `CompoundFilter`. Raises `InvalidRequest` with the path of what is wrong."""
+    found = _read(value, param, depth=1)
+    if (number := _num_values(found)) > MAX_VALUES:
+        raise _invalid(param, f"it compares with {number} values, and {MAX_VALUES} are taken")
+    return found
+
+
+def _num_values(part: Filter) -> int:
+    if isinstance(part, Combination):
+        return sum(map(_num_values, part.filters))
+    return len(part.value) if isinstance(part.value, tuple) else 1
+
+
+def _read(value: Any, param: str, depth: int) -> Filter:
     if not isinstance(value, Mapping):
         raise _invalid(param, f"expected an object, but got {shown(value)} instead")
     if depth > MAX_DEPTH:
@@ -36,7 +50,7 @@ def _combination(value: Mapping[str, Any], param: str, depth: int) -> Combinatio
     parts = value.get("filters")
     if not isinstance(parts, list) or not 0 < len(parts) <= MAX_PARTS:
         raise _invalid(f"{param}.filters", f"expected an array of 1 to {MAX_PARTS} filters")
-    read = (read_filter(part, f"{param}.filters[{i}]", depth + 1) for i, part in enumerate(parts))
+    read = (_read(part, f"{param}.filters[{i}]", depth + 1) for i, part in enumerate(parts))
     return Combination(value["type"], tuple(read))
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from owngpt.errors import AuthenticationFailed, InvalidRequest, Overloaded, PermissionDenied, ServiceUnavailable
@@ -36,6 +37,7 @@ BEAT_SECONDS, LOST_SECONDS = 2.0, 8
 POLL_SECONDS = 0.5  # until what another server has written is seen
 EVENT_SECONDS = 3600  # for which events are kept after a response has ended
 PAGE = 512  # events that are read at once
+MAX_FOLLOWERS = 64  # of one project: each asks the database again and again
 LOST = "The server stopped while this response was made. It was not made again; send the request again."
 
 
@@ -48,6 +50,7 @@ class BackgroundResponses:
         self._at_once = at_once
         self._running: dict[str, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}  # response -> something was written
+        self._followers = Counter[str]()  # by project
         self._look_again, self._is_resting = asyncio.Event(), False
         self._task: asyncio.Task[None] | None = None
 
@@ -77,7 +80,10 @@ class BackgroundResponses:
             self._running[response_id].cancel()
 
     def check(self, caller: Caller, response_id: str) -> None:
-        """Raise `NotFound` and `InvalidRequest` unless there is something to follow."""
+        """Raise `NotFound` and `InvalidRequest` unless there is something to follow, and `Overloaded` unless there is
+        room to."""
+        if self._followers[caller.project_id] >= MAX_FOLLOWERS:
+            raise Overloaded(f"This project follows {MAX_FOLLOWERS} responses at once; end one of the streams first.")
         response = reading.read(self._app, caller, response_id)
         if not response["background"]:
             raise InvalidRequest(
@@ -89,6 +95,15 @@ class BackgroundResponses:
 
     async def follow(self, caller: Caller, response_id: str, after: int = -1) -> AsyncGenerator[Event, None]:
         """Events after that number, as they are written, up to the last one."""
+        self._followers[caller.project_id] += 1
+        try:
+            async with aclosing(self._follow(caller, response_id, after)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._followers[caller.project_id] -= 1
+
+    async def _follow(self, caller: Caller, response_id: str, after: int) -> AsyncGenerator[Event, None]:
         while True:
             news = self._news.setdefault(response_id, asyncio.Event())
             news.clear()
