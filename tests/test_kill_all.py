@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ from tests.test_kill_responses import Asking, check_queued, check_talks, check_w
 
 TOKENS = 6  # of "Hello!"
 QUEUES = ("response_jobs", "batch_lines")
-KNOWN = ("owngpt.db", "tokenizer", "chat_template")
+BLOBS = re.compile("[0-9a-f]{2}")  # the names of the folders they lie in
+KNOWN = ("owngpt.db", "batches.lock", "tokenizer", "chat_template")
 
 
 class Chatting(Works):
@@ -92,8 +94,8 @@ def check_nothing_is_left(database: Database, folder: Path) -> None:
     """Queues are empty; in the folder lie only the database, what rows name, and the model."""
     assert all(database.read(f"SELECT * FROM {queue}") == [] for queue in QUEUES)
     check_blobs(database, folder)
-    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    strange = [path for path in files if not path.match("files/??/*") and not path.name.startswith(KNOWN)]
+    others = [path for path in folder.rglob("*") if path.is_file() and not BLOBS.fullmatch(path.parent.name)]
+    strange = [path for path in others if not path.name.startswith(KNOWN)]
     assert strange == []
 
 

@@ -5,17 +5,18 @@ A blob comes and goes under the database's write lock, so a row that names one a
 - bytes are written to a temporary name and synced; in the transaction that writes the row they get their own name;
 - a blob is deleted in a transaction that has seen that no row names it.
 
-What a crash leaves behind is a temporary file or a blob without a row, and both are collected at the next start.
+What a crash leaves behind is a temporary file or a blob without a row, and both are collected at the next start. A
+temporary file is locked for as long as somebody, in whatever process, may still give it its name.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
 import secrets
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,7 +36,6 @@ _ALL_NAMED = """
     SELECT sha256 FROM files UNION SELECT sha256 FROM upload_parts
     UNION SELECT input_sha256 AS sha256 FROM batches WHERE input_sha256 IS NOT NULL
 """
-_STALE_SECONDS = 24 * 3600  # a temporary file that is older belongs to no upload that still runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,11 @@ class Staged:
 class Writer:
     """Receives bytes, at most `max_bytes`; `end` syncs them. Raises `PayloadTooLarge`, `ServiceUnavailable`."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
-        self._path, self._max_bytes = path, max_bytes
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._hash, self._bytes = hashlib.sha256(), 0
         with _disk_errors():
-            self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        self._is_open = True
+            self._path, self._file = _locked(folder)
 
     def write(self, data: bytes) -> None:
         self._bytes += len(data)
@@ -69,18 +68,12 @@ class Writer:
         """The bytes are on disk when this returns."""
         with _disk_errors():
             os.fsync(self._file)
-        self._close_file()
         return Staged(self._path, self._hash.hexdigest(), self._bytes)
 
     def close(self) -> None:
         """Forget what has no name by now."""
-        self._close_file()
+        os.close(self._file)
         self._path.unlink(missing_ok=True)
-
-    def _close_file(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            os.close(self._file)
 
 
 class Blobs:
@@ -94,7 +87,7 @@ class Blobs:
     @contextmanager
     def writer(self, max_bytes: int) -> Iterator[Writer]:
         """To bring bytes in; what was not kept when the block ends is deleted."""
-        writer = Writer(self._staging / secrets.token_hex(16), max_bytes)
+        writer = Writer(self._staging, max_bytes)
         try:
             yield writer
         finally:
@@ -129,14 +122,36 @@ class Blobs:
     def collect(self, db: Database) -> int:
         """Delete what crashes have left behind; -> how many blobs that were. For the start."""
         for entry in self._staging.iterdir():
-            with suppress(FileNotFoundError):  # it was just kept, or given up
-                if time.time() - entry.stat().st_mtime > _STALE_SECONDS:
-                    entry.unlink()
+            _unlink_unlocked(entry)
         present = [entry.name for part in self._folder.glob("[0-9a-f][0-9a-f]") for entry in part.iterdir()]
         named = {row["sha256"] for row in db.read(_ALL_NAMED)}
         orphans = [sha256 for sha256 in present if sha256 not in named]
         self.release(db, orphans)
         return len(orphans)
+
+
+def _locked(folder: Path) -> tuple[Path, int]:
+    """A new file, open and locked: another one, if it was collected before it could be locked."""
+    while True:
+        path = folder / secrets.token_hex(16)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)
+
+
+def _unlink_unlocked(path: Path) -> None:
+    """Delete the file unless somebody is at it."""
+    with suppress(FileNotFoundError):  # it was just kept, or given up
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

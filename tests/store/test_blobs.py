@@ -6,7 +6,6 @@ import errno
 import os
 import random
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -83,15 +82,21 @@ def test_an_open_file_stays_readable_when_it_is_deleted(files: Files, project: s
         files.open(file)
 
 
-def test_old_temporary_files_are_collected_and_new_ones_are_somebodys(
-    files: Files, database: Database, tmp_path: Path
+def test_temporary_files_are_collected_unless_somebody_is_at_them(
+    files: Files, project: str, database: Database, tmp_path: Path
 ) -> None:
     incoming = tmp_path / "data" / "files" / "incoming"
-    for name, age in (("old", 25 * 3600), ("new", 60)):
-        (incoming / name).write_bytes(b"x")
-        os.utime(incoming / name, (time.time() - age,) * 2)
-    files.blobs.collect(database)
-    assert on_disk(tmp_path) == {"new"}
+    (incoming / "left").write_bytes(b"by a process that is dead")
+    with files.blobs.writer(10) as writer:
+        writer.write(b"hello")
+        files.blobs.collect(database)
+        staged = writer.end()
+        files.blobs.collect(database)
+        assert list(incoming.iterdir()) == [staged.path]
+        file = files.add(NewFile(project, "f", "assistants"), staged)
+    assert list(incoming.iterdir()) == []
+    with files.open(file) as stored:
+        assert stored.read() == b"hello"
 
 
 def test_equal_bytes_come_and_go_at_the_same_time(files: Files, project: str, database: Database) -> None:
