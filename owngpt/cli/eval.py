@@ -14,6 +14,7 @@ import click
 
 from owngpt.cli import progress
 from owngpt.cli.eval_calibrate import calibrate
+from owngpt.cli.eval_citations import citations
 from owngpt.cli.eval_pii import pii
 from owngpt.cli.options import config_option
 
@@ -31,6 +32,7 @@ def eval() -> None:
 
 eval.add_command(pii)
 eval.add_command(calibrate)
+eval.add_command(citations)
 
 
 @eval.command()

@@ -1,14 +1,17 @@
-"""The short version of `benchmarks/citations.py`: random weights, and not one quote that is not verbatim."""
+"""`owngpt eval citations`, and the short version of `benchmarks/citations.py`: not one quote that is not verbatim."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import pytest
+from click.testing import CliRunner
 
-from benchmarks.citations import answer_all
+from owngpt.cli.attacked import answer_all
+from owngpt.cli.eval import eval as eval_group
 from owngpt.evals.citations import HOSTILE, Case, Tally, cases, has_loose_marks, is_verbatim, made_up
 from owngpt.service.app import App
 from owngpt.types import Citation, Passage
@@ -62,3 +65,17 @@ def test_cases_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
     texts = made_up(5)
     assert list(cases(texts, [], 5, seed=1)) == list(cases(texts, [], 5, seed=1))
     assert list(cases(texts, [], 5, seed=1)) != list(cases(texts, [], 5, seed=2))
+
+
+def test_the_command_prints_a_table_and_its_status_says_whether_all_quotes_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = tmp_path / "tower.txt"
+    document.write_text("The Eiffel Tower was built in 1889 by Gustave Eiffel. " * 3)
+    command = ["citations", str(tmp_path), "--answers", "6", "--json"]
+    checked = CliRunner().invoke(eval_group, command)
+    assert checked.exit_code == 0, checked.output
+    found = json.loads(checked.stdout)
+    assert (found["answers"], found["not_verbatim"], found["loose_marks"]) == (6, 0, 0)
+    monkeypatch.setattr("owngpt.evals.citations.is_verbatim", lambda *_: False)
+    assert CliRunner().invoke(eval_group, [*command[:-1], "--seed", "1"]).exit_code == 1
