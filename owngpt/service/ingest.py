@@ -2,6 +2,7 @@
 
 It takes what requests leave: files are read in processes of low priority, and only one small batch at a time is
 embedded. The projects that have files waiting take turns. A file is wholly in or waits again, whenever the power fails.
+The log has ids of files: their names may be personal.
 """
 
 from __future__ import annotations
@@ -205,17 +206,17 @@ class Ingest:
             code: ErrorCode = "unsupported_file" if error.code == "unsupported_file" else "invalid_file"
             await self._fail(job, code, error.message)
         except ServiceUnavailable as error:  # it waits again, until its claim has ended
-            logger.warning("%s (%s) has to wait: %s", file.filename, file.id, error.message)
+            logger.warning("%s has to wait: %s", file.id, error.message)
         except asyncio.CancelledError:
             if not job.is_lost:
                 await asyncio.shield(self._in_thread(self._queue.release, file))
             raise
         except Exception:
-            logger.exception("%s (%s) could not be ingested", file.filename, file.id)
+            logger.exception("%s could not be ingested", file.id)
             await self._fail(job, "server_error", "The server failed at this file. Its log says why; add it again.")
 
     async def _fail(self, job: Job, code: ErrorCode, message: str) -> None:
-        logger.info("%s (%s) failed: %s", job.file.filename, job.file.id, message)
+        logger.info("%s failed: %s", job.file.id, code)  # the message has the name of the file
         await self._in_thread(self._queue.fail, job.file, code, message)
 
     async def _ingest(self, job: Job) -> None:
@@ -255,7 +256,7 @@ class Ingest:
         data, start = self._bytes(file), time.monotonic()
         document = self._parser.parse(file.filename, data, lambda done, total: job.advance("reading", done, total))
         size = f"{len(document.pages)} pages, {len(document.text):,} characters"
-        logger.info("%s (%s): %s read in %.1f s", file.filename, file.id, size, time.monotonic() - start)
+        logger.info("%s: %s read in %.1f s", file.id, size, time.monotonic() - start)
         return document
 
     def _chunks(self, job: Job, document: Document, embedder: ServedEmbedder | None) -> list[Chunk]:
@@ -316,7 +317,7 @@ class Ingest:
             )
             self._app.chunks.put(transaction, owner, prepared)
         took = f"{len(chunks)} chunks after {time.monotonic() - job.started:.1f} s"
-        logger.info("%s (%s) is in %s: %s", file.filename, file.id, file.vector_store_id, took)
+        logger.info("%s is in %s: %s", file.id, file.vector_store_id, took)
 
     async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))

@@ -3,6 +3,7 @@ personal data. The bytes of the file itself stay as they were uploaded."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -77,6 +78,16 @@ async def test_a_page_with_personal_data_is_shown_as_text_only(shop: Shop) -> No
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "pii_masked")
     shown = await shop.client.get(f"{pages}/2", params={"format": "png"})
     assert (shown.status_code, shown.headers["content-type"]) == (200, "image/png")
+
+
+async def test_the_log_has_no_name_of_a_file(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    await add(shop.client, shop.store, NAME, b"A broom.")
+    await add(shop.client, shop.store, NAME, b"")
+    await shop.app.ingest.idle()
+    assert "1 chunks" in caplog.text
+    assert "failed: invalid_file" in caplog.text
+    assert leaks(caplog.text.encode()) == []
 
 
 async def test_the_model_reads_no_name_of_a_file_that_is_personal(shop: Shop) -> None:
