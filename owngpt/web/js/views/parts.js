@@ -5,6 +5,7 @@ import { h, icon, keepFocus } from "./dom.js";
 import { errorText } from "./message-view.js";
 
 const PATIENCE_MS = 150; // what comes sooner needs no sign that it is coming
+const latest = new WeakMap(); // element -> what was asked for last: an answer that comes late shows nothing
 
 /** @param {string} label @param {() => unknown} onclick @param {{kind?: string, icon?: string, key?: string}} [options] */
 export function button(label, onclick, { kind = "", icon: name, key = "" } = {}) {
@@ -72,19 +73,22 @@ export function problem(error, retry = null) {
  */
 export async function load(place, element, fetch, render) {
   const again = () => load(place, element, fetch, render);
+  const turn = {};
+  const isStale = () => place.signal.aborted || latest.get(element) !== turn;
   const show = (...content) => keepFocus(element, () => element.replaceChildren(...content), element.closest("[tabindex]"));
   const timer = setTimeout(() => (element.hasChildNodes() ? element.setAttribute("aria-busy", "true") : show(waiting())), PATIENCE_MS);
+  latest.set(element, turn);
   try {
-    const content = render(await fetch());
-    if (!place.signal.aborted) show(...[content].flat().filter(Boolean));
+    const found = await fetch();
+    if (!isStale()) show(...[render(found)].flat().filter(Boolean));
   } catch (error) {
-    if (error.name === "AbortError" || place.signal.aborted) return;
+    if (error.name === "AbortError" || isStale()) return;
     if (!(error instanceof ApiError)) console.error(error);
     if (error.status === 401) place.unauthorized(error.message, again);
     show(problem(error, again));
   } finally {
     clearTimeout(timer);
-    element.removeAttribute("aria-busy");
+    if (!isStale()) element.removeAttribute("aria-busy");
   }
 }
 

@@ -103,5 +103,6 @@ function putMarks(element, citations, onopen) {
 
 function markButton(citation, number, onopen) {
   const name = t("ask.mark", { number: number + 1, file: citation.filename });
-  return h("button", { type: "button", class: "mark", "aria-label": name, title: whereOf(citation), onclick: () => onopen(citation) }, formatNumber(number + 1));
+  const properties = { type: "button", class: "mark", "aria-label": name, title: whereOf(citation) };
+  return h("button", { ...properties, onclick: () => onopen(citation) }, formatNumber(number + 1));
 }

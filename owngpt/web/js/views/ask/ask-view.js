@@ -37,15 +37,16 @@ function questionForm(place, stores, source) {
   growsWithText(area);
   sendsOnEnter(area, send);
   if (!isTouch()) queueMicrotask(() => area.focus());
-  const fields = h("div", { class: "filters" }, field(t("ask.mode"), mode), session.models.length > 1 ? field(t("header.model"), models) : null, buttons(place));
+  const choice = session.models.length > 1 ? field(t("header.model"), models) : null;
+  const fields = h("div", { class: "filters" }, field(t("ask.mode"), mode), choice, buttons(place));
   const onsubmit = (event) => (event.preventDefault(), send());
   return h("form", { class: "stack", onsubmit }, field(t("ask.question"), area), storeChoice(asking, stores), fields);
 }
 
 function storeChoice(asking, stores) {
   const boxes = stores.map((store) => {
-    const box = h("input", { type: "checkbox", value: store.id, checked: asking.stores.includes(store.id) });
-    box.addEventListener("change", () => (asking.stores = stores.map(({ id }) => id).filter((id) => (id === store.id ? box.checked : asking.stores.includes(id)))));
+    const onchange = ({ target }) => (asking.stores = [...asking.stores.filter((id) => id !== store.id), ...(target.checked ? [store.id] : [])]);
+    const box = h("input", { type: "checkbox", checked: asking.stores.includes(store.id), onchange });
     return h("label", { class: "check" }, box, h("span", {}, nameOfStore(store)));
   });
   return h("fieldset", { class: "choices" }, h("legend", {}, t("ask.stores")), ...boxes);

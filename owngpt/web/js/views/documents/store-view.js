@@ -42,6 +42,7 @@ class Files {
   element = h("div", { class: "stack" });
   #numPages = 1;
   #timer = 0;
+  #turn = 0; // an answer that comes late shows nothing
 
   constructor(place, store) {
     this.place = place;
@@ -50,11 +51,11 @@ class Files {
   }
 
   async refresh() {
+    const turn = ++this.#turn;
     clearTimeout(this.#timer);
     const found = await attempt(this.place, () => this.#fetch());
-    if (!found || this.place.signal.aborted) return;
+    if (!found || this.place.signal.aborted || turn !== this.#turn) return;
     keepFocus(this.element, () => this.#show(found), this.element.querySelector("a"));
-    clearTimeout(this.#timer);
     if (found.files.some(isWaiting)) this.#timer = setTimeout(() => this.refresh(), POLL_MS);
   }
 

@@ -28,7 +28,8 @@ function storeRow(place, store, refresh) {
   const name = nameOfStore(store);
   const rename = async () => (await askStore(t("stores.rename"), name, (text) => place.library.renameStore(id, text))) && refresh();
   const remove = async () => (await askDeleteStore(place, store)) && refresh();
-  const buttons = h("div", { class: "row-actions" }, iconButton("edit", t("stores.rename_of", { name }), rename), iconButton("trash", t("stores.delete_of", { name }), remove));
+  const edit = iconButton("edit", t("stores.rename_of", { name }), rename);
+  const buttons = h("div", { class: "row-actions" }, edit, iconButton("trash", t("stores.delete_of", { name }), remove));
   return [h("a", { href: hashOf("documents", id) }, name), countsOf(counts), formatBytes(bytes), time(created), buttons];
 }
 

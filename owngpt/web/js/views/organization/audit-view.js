@@ -18,7 +18,10 @@ export function audit(place) {
   const organization = new Organization(place.api, place.signal);
   const list = h("div", { class: "stack" });
   const form = filterForm(() => refresh());
-  const refresh = () => load(place, list, () => organization.auditLogs({ ...queryOf(form), limit: PAGE }), (page) => new Entries(place, organization, queryOf(form), page).element);
+  const refresh = () => {
+    const query = { ...queryOf(form), limit: PAGE };
+    return load(place, list, () => organization.auditLogs(query), (page) => new Entries(place, organization, query, page).element);
+  };
   refresh();
   return h("div", { class: "stack" }, form, list);
 }
@@ -62,7 +65,7 @@ class Entries {
   }
 
   async #more() {
-    const query = { ...this.query, limit: PAGE, after: this.#entries.at(-1).id };
+    const query = { ...this.query, after: this.#entries.at(-1).id };
     const page = await attempt(this.place, () => this.organization.auditLogs(query));
     if (!page) return;
     this.#entries.push(...page.data);

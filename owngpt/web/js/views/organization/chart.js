@@ -46,7 +46,8 @@ function axis(top, format) {
 
 function dates(labels) {
   const [room, step] = [(WIDTH - LEFT) / labels.length, Math.ceil(labels.length / MAX_LABELS)];
-  return labels.flatMap((label, index) => (index % step ? [] : [svg("text", { x: LEFT + room * (index + 0.5), y: HEIGHT - 6, "text-anchor": "middle" }, label)]));
+  const date = (label, index) => svg("text", { x: LEFT + room * (index + 0.5), y: HEIGHT - 6, "text-anchor": "middle" }, label);
+  return labels.map(date).filter((_, index) => index % step === 0);
 }
 
 /** The next of 1, 2, 5, 10, 20, ... */

@@ -53,7 +53,8 @@ function ownerOf({ owner, owner_project_access: access }) {
 }
 
 function scopesOf(scopes) {
-  return { api: t("keys.all"), all: t("keys.all"), read_only: t("keys.read_only") }[scopes.join(" ")] ?? scopes.map((scope) => scope.replace(/^api\./, "")).join(", ");
+  const known = { api: "keys.all", all: "keys.all", read_only: "keys.read_only" }[scopes.join(" ")];
+  return known ? t(known) : scopes.map((scope) => scope.replace(/^api\./, "")).join(", ");
 }
 
 async function askKeyOf(organization, id) {
@@ -91,7 +92,8 @@ function wantedKey(name, owner, access, scopes, expiry) {
 }
 
 function askRotation(organization, id, key) {
-  const grace = select([["0", t("keys.at_once")], ["3600", t("keys.one_hour")], [String(DAY_S), t("keys.days", { days: 1 })], [String(7 * DAY_S), t("keys.days", { days: 7 })]]);
+  const inDays = [1, 7].map((days) => [String(days * DAY_S), t("keys.days", { days })]);
+  const grace = select([["0", t("keys.at_once")], ["3600", t("keys.one_hour")], ...inDays]);
   const fields = [{ name: "grace", label: t("keys.grace"), input: grace }];
   const send = () => organization.rotateKey(id, key.id, Number(grace.value));
   return askForm({ title: t("keys.rotate_title", { name: key.name }), note: t("keys.rotate_note"), fields, submit: t("keys.rotate"), send });
@@ -104,7 +106,8 @@ export function accountsSection(place, organization, id) {
   const create = async () => {
     input.value = "";
     const fields = [{ name: "name", label: t("stores.name"), input }];
-    const made = await askForm({ title: t("accounts.create"), note: t("accounts.note"), fields, submit: t("accounts.create"), send: ({ name }) => organization.createAccount(id, name.trim()) });
+    const question = { title: t("accounts.create"), note: t("accounts.note"), fields, submit: t("accounts.create") };
+    const made = await askForm({ ...question, send: ({ name }) => organization.createAccount(id, name.trim()) });
     if (made) await shown(made.api_key, refresh);
   };
   refresh();

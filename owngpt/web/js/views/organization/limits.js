@@ -18,7 +18,11 @@ export function limitsSection(place, organization, id) {
 
 function limitRow(place, organization, id, limit) {
   const model = limit.model === "*" ? t("limits.all_models") : limit.model;
-  return [model, ...Object.entries(FIELDS).map(([name, key]) => limitInput(place, `${t(key)}, ${model}`, limit[name] ?? null, (value) => organization.setRateLimit(id, limit.id, { [name]: value })))];
+  const inputs = Object.entries(FIELDS).map(([name, key]) => {
+    const save = (value) => organization.setRateLimit(id, limit.id, { [name]: value });
+    return limitInput(place, `${t(key)}, ${model}`, limit[name] ?? null, save);
+  });
+  return [model, ...inputs];
 }
 
 /** A number that is saved when it is left; empty is no limit. */
@@ -37,10 +41,12 @@ export function budgetSection(place, organization, id) {
   const box = h("div", {});
   load(place, box, () => organization.spendLimit(id), (limit) => {
     const dollars = limit === null ? null : limit.threshold_amount / 100;
-    const input = limitInput(place, t("budget.label"), dollars, (value) => organization.setSpendLimit(id, value === null ? null : Math.round(value * 100)));
-    input.step = "0.01";
-    const isReached = limit?.enforcement?.status === "enforcing";
-    return [h("label", { class: "field budget" }, h("span", {}, t("budget.label")), input), isReached ? h("p", { class: "notice" }, t("budget.reached", { amount: formatNumber(dollars, { style: "currency", currency: "USD" }) })) : null];
+    const save = (value) => organization.setSpendLimit(id, value === null ? null : Math.round(value * 100));
+    const input = Object.assign(limitInput(place, t("budget.label"), dollars, save), { step: "0.01" });
+    const label = h("label", { class: "field budget" }, h("span", {}, t("budget.label")), input);
+    if (limit?.enforcement?.status !== "enforcing") return label;
+    const amount = formatNumber(dollars, { style: "currency", currency: "USD" });
+    return [label, h("p", { class: "notice" }, t("budget.reached", { amount }))];
   });
   return section(t("budget.title"), null, hint(t("budget.intro")), box);
 }

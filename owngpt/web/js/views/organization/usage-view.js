@@ -16,7 +16,8 @@ export function usage(place) {
   const charts = h("div", { class: "stack" });
   const refresh = () => {
     const span = { days: Number(days.value), project: project.value || null };
-    return load(place, charts, () => Promise.all([organization.usage(span), organization.costs(span)]), ([tokens, costs]) => [tokensSection(tokens), costsSection(costs)]);
+    const fetch = () => Promise.all([organization.usage(span), organization.costs(span)]);
+    return load(place, charts, fetch, ([tokens, costs]) => [tokensSection(tokens), costsSection(costs)]);
   };
   for (const choice of [days, project]) choice.addEventListener("change", refresh);
   organization.projects(true).then(
@@ -63,7 +64,8 @@ function seriesOf(buckets, nameOf, valueOf) {
       values[index] += valueOf(result);
     }
   });
-  const sorted = [...all].map(([name, values]) => ({ name, values })).filter(({ values }) => sumOf(values) > 0).sort((a, b) => sumOf(b.values) - sumOf(a.values));
+  const used = [...all].map(([name, values]) => ({ name, values })).filter(({ values }) => sumOf(values) > 0);
+  const sorted = used.sort((a, b) => sumOf(b.values) - sumOf(a.values));
   const rest = sorted.splice(MAX_SERIES);
   if (rest.length) sorted.push({ name: t("usage.others"), values: buckets.map((_, index) => sumOf(rest.map(({ values }) => values[index]))) });
   return sorted;
