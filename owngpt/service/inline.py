@@ -81,7 +81,9 @@ def _read(
         if document.file_id is None:
             found = passages_of([document], guard)
         else:
-            found = _of_file(app, app.files.find(caller.project_id, document.file_id, caller.principals), document)
+            found = _of_file(
+                app, app.files.find(caller.project_id, document.file_id, caller.principals), document, guard
+            )
         if is_kept and any(passage.readers for passage in found):
             raise InvalidRequest(
                 f"The file {document.file_id!r} has readers, and an answer from it may not be stored: send 'store' "
@@ -93,11 +95,12 @@ def _read(
     return passages
 
 
-def _of_file(app: App, file: File, document: InlineDocument) -> list[Passage]:
-    """As the file is read for vector stores, so that offsets and pages are the same."""
+def _of_file(app: App, file: File, document: InlineDocument, guard: Guard | None) -> list[Passage]:
+    """As the file is read for vector stores, so that offsets and pages are the same. A model reads its name, too."""
     with app.files.open(file) as content:
         text = app.ingest.read(file.filename, content.read())
-    named = document._replace(id=file.id, title=document.title or file.filename)
+    name = guard.blank(file.filename) if guard else file.filename
+    named = document._replace(id=file.id, title=document.title or name)
     return [replace(passage, readers=file.readers) for passage in _cut(named, text)]
 
 

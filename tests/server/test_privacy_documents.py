@@ -98,3 +98,13 @@ async def test_the_model_reads_no_name_of_a_file_that_is_personal(shop: Shop) ->
     assert leaks(answer.content) == []
     for submission in engine_of(shop.app).submissions:
         assert leaks(echo(submission).encode()) == []
+
+
+async def test_nor_that_of_a_file_that_a_request_names(shop: Shop) -> None:
+    documents = [{"file_id": shop.text}]
+    body = {"messages": [{"role": "user", "content": "what of the wizard?"}], "documents": documents}
+    answer = await shop.client.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    assert "Bring a broom." in echo(engine_of(shop.app).submissions[-1])
+    for submission in engine_of(shop.app).submissions:
+        assert leaks(echo(submission).encode()) == []
