@@ -47,6 +47,11 @@ class Step:
         return re.findall(r"\{(\w+)\}", self.path)
 
     @property
+    def is_final(self) -> bool:
+        """Whether it ends something, and has no body that says how."""
+        return self.method == "DELETE" or (self.method == "POST" and self.json is None and self.form is None)
+
+    @property
     def is_download(self) -> bool:
         """Whether the answer is a file's bytes."""
         return self.operation == "GET /files/{file_id}/content"
