@@ -242,3 +242,14 @@ def test_as_many_calls_as_are_allowed(serve: Serve) -> None:
         response = w.ask(max_tool_calls=2)
         assert w.calculator.added == [(1, 2)] * 2
         assert kinds(response) == ["mcp_list_tools", "mcp_call", "mcp_call", "message"]
+
+
+def test_what_the_conversation_has_listed_counts(serve: Serve) -> None:
+    with world(serve) as w:
+        first = w.ask()
+        tool: Any = w.tool
+        following: Any = {"model": "fake", "previous_response_id": first.id, "input": "Again?"}
+        counted = w.client.responses.input_tokens.count(**following, tools=[tool])
+        answered = w.ask(**following)
+        assert answered.usage.input_tokens == counted.input_tokens
+        assert counted.input_tokens > w.client.responses.input_tokens.count(**following).input_tokens

@@ -9,8 +9,9 @@ from time import monotonic, sleep
 
 import pytest
 
+from tests.clients.mcp_world import world
 from tests.clients.npm import run_script
-from tests.clients.serving import Running
+from tests.clients.serving import Running, Serve
 from tests.fakes.engine import engine_of
 
 pytestmark = pytest.mark.usefixtures("npm_clients")
@@ -45,3 +46,10 @@ def test_ai_sdk(scripted: Running, provider: str) -> None:
 def test_ai_sdk_gets_its_objects_from_a_real_engine(tiny: Running) -> None:
     """The model is random; the schema says what it may say."""
     assert run_script("ai-sdk-objects.mjs", tiny)["count"] == 4
+
+
+def test_ai_sdk_uses_an_mcp_server(serve: Serve) -> None:
+    with world(serve) as w:
+        server = Running(w.app, str(w.client.base_url).rstrip("/"), w.client.api_key)
+        run_script("ai-sdk-mcp.mjs", server, MCP_URL=w.tool["server_url"], AI_SDK_LOG_WARNINGS="false")
+        assert w.calculator.added == [(1, 2)] * 3

@@ -76,17 +76,14 @@ def _list(wire: McpListItem, where: str) -> Item:
         "type": wire.type,
         "id": wire.id or item_id(wire.type),
         "server_label": wire.server_label,
-        "tools": [
-            {
-                "name": tool.name,
-                "description": tool.description,
-                "input_schema": tool.input_schema,
-                "annotations": tool.annotations,
-            }
-            for tool in wire.tools
-        ],
-        "error": wire.error,
+        "tools": [_tool(tool) for tool in wire.tools],
+        **({} if wire.error is None else {"error": wire.error}),
     }
+
+
+def _tool(tool: ListedToolObject) -> dict[str, Any]:
+    fields = ("name", "description", "input_schema", "annotations")
+    return {name: value for name in fields if (value := getattr(tool, name)) is not None}
 
 
 def _call(wire: McpCallItem, where: str) -> Item:

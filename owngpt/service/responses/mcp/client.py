@@ -182,6 +182,7 @@ def _kinds(url: str) -> Sequence[str]:
 
 
 def _listed(tool: Any) -> dict[str, Any]:
+    """Without what it does not say: some clients want no null there."""
     hints = tool.annotations.model_dump(mode="json", by_alias=True, exclude_none=True) if tool.annotations else None
     document: dict[str, Any] = clean(
         {
@@ -191,7 +192,7 @@ def _listed(tool: Any) -> dict[str, Any]:
             "annotations": hints,
         }
     )
-    return document
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _failure(error: BaseException, guard: GuardedTransport | None) -> McpFailure:

@@ -50,7 +50,7 @@ class Toolbox:
         new = [server for server in use.servers if server.label not in known]
         self._news = list(await asyncio.gather(*map(self._list, new)))
         for server, item in zip(new, self._news, strict=True):
-            if item["error"]:
+            if "error" in item:
                 told = f"Error retrieving tool list from MCP server '{server.label}': {item['error']}"
                 self.failure = ConnectorFailed(told, param=server.param)
                 return self._turn
@@ -65,11 +65,11 @@ class Toolbox:
         """The events of lists that are new."""
         news, self._news = self._news, []
         for item in news:
-            listing = OpenRecord(*builder.place(), {**item, "tools": [], "error": None})
+            listing = OpenRecord(*builder.place(), {**item, "tools": []})
             yield from builder.open(listing)
             yield listing.event("response.mcp_list_tools.in_progress")
             listing.item |= item
-            yield listing.event(f"response.mcp_list_tools.{'failed' if item['error'] else 'completed'}")
+            yield listing.event(f"response.mcp_list_tools.{'failed' if 'error' in item else 'completed'}")
             yield from builder.close()
 
     def approved(self) -> list[tuple[McpTool, Item]]:
@@ -112,7 +112,7 @@ class Toolbox:
         tools = [tool for tool in tools if server.allowed.fits(tool)]
         if self._guard is not None:
             tools = await self._app.workers.run(len(json.dumps(tools)), self._guard.kept, tools)
-        return {**item, "tools": tools, "error": None}
+        return {**item, "tools": tools}
 
     async def _call(self, tool: McpTool, arguments: str) -> Outcome:
         try:
