@@ -73,17 +73,22 @@ LEAST = 96  # tokens of a passage that is worth showing
 
 
 def fit(
-    passages: Sequence[Passage], budget: int, count: Callable[[str], int], best: Callable[[Passage], tuple[int, int]]
+    passages: Sequence[Passage],
+    budget: int,
+    count: Callable[[str], int],
+    best: Callable[[Passage], tuple[int, int]],
+    likeliest: Sequence[int] = (),
 ) -> Fitted:
     """Passages of at most `budget` tokens in all. If they are more, each is narrowed to what stands around its `best`
-    characters, and the last ones are left out.
+    characters, and only the `likeliest` to answer are kept (by their places; those that it does not name come last).
     """
     sizes = [count(passage.text) + count(passage.filename) + _ABOUT for passage in passages]
     if sum(sizes) <= budget or not passages:
         return Fitted(passages)
     num_shown = max(1, min(len(passages), budget // LEAST))
+    kept = sorted(list(dict.fromkeys((*likeliest, *range(len(passages)))))[:num_shown])
     left, shown = budget, []
-    for number, (passage, size) in enumerate(zip(passages[:num_shown], sizes, strict=False)):
+    for number, (passage, size) in enumerate((passages[place], sizes[place]) for place in kept):
         share = left // (num_shown - number)
         if size > share:
             length = max(1, len(passage.text) * max(1, share - _ABOUT - count(passage.filename)) // size)

@@ -30,10 +30,14 @@ class Evidence:
     confidence: float  # that the first sentence is a right answer
 
     @property
+    def likeliest(self) -> list[int]:
+        """The places of the passages, those that come nearest to an answer first; without those that say nothing."""
+        return list(dict.fromkeys(candidate.source for candidate in self.ranked))
+
+    @property
     def hints(self) -> tuple[Passage, ...]:
         """The passages that come nearest to an answer, the nearest first."""
-        order = dict.fromkeys(candidate.source for candidate in self.ranked)
-        return tuple(self.passages[source] for source in order)[:_HINTS]
+        return tuple(self.passages[source] for source in self.likeliest[:_HINTS])
 
     def relevance(self, citations: Sequence[Citation]) -> float:
         """How likely what is cited answers the question: as likely as the best sentence, or less by as much as it is

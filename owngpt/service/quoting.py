@@ -126,7 +126,7 @@ def _fit(request: GenerationRequest, prompt: ChatPrompt, evidence: Evidence) -> 
     own = len(model.chat.encode(prompt.messages, prompt.tool_use.tools, limit=limit))
     answer = min(request.sampling.max_tokens or _ANSWER, limit // 3)
     budget = max(1, limit - own - answer - min(_FRAME, limit // 6))
-    return fit(evidence.passages, budget, _counter(model), evidence.best_of)
+    return fit(evidence.passages, budget, _counter(model), evidence.best_of, evidence.likeliest)
 
 
 def _counter(model: ServedModel):  # type: ignore[no-untyped-def]

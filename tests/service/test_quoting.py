@@ -241,3 +241,14 @@ async def test_passages_that_do_not_fit_are_narrowed_and_the_rest_is_counted() -
     events = await ask(app, passages=passages)
     assert verdict_of(events).num_omitted > 0
     assert "The Eiffel Tower was built in 1889" in engine_of(app).tokenizer.decode(engine_of(app).submissions[0].prompt)
+
+
+@pytest.mark.anyio
+async def test_what_does_not_fit_is_what_answers_least() -> None:
+    """Documents come in any order: the one that answers may be the last of hundreds."""
+    app = make_app('"[1] Never quoted."', max_model_len=1500)
+    fillers = tuple(passage(f"Filler number {i} stands here. " * 20, f"n{i}") for i in range(200))
+    events = await ask(app, passages=(*fillers, passage(PARIS)))
+    verdict = verdict_of(events)
+    assert (verdict.num_passages, verdict.num_omitted > 150) == (201, True)
+    assert "The Eiffel Tower was built in 1889" in engine_of(app).tokenizer.decode(engine_of(app).submissions[0].prompt)
