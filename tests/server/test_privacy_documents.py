@@ -108,3 +108,16 @@ async def test_nor_that_of_a_file_that_a_request_names(shop: Shop) -> None:
     assert "Bring a broom." in echo(engine_of(shop.app).submissions[-1])
     for submission in engine_of(shop.app).submissions:
         assert leaks(echo(submission).encode()) == []
+
+
+async def test_nor_that_of_a_file_in_a_message(shop: Shop) -> None:
+    content = [{"type": "input_text", "text": "what of the wizard?"}, {"type": "input_file", "file_id": shop.text}]
+    answer = await shop.client.post("/v1/responses", json={"input": [{"role": "user", "content": content}]})
+    assert answer.status_code == 200, answer.text
+    assert "Bring a broom." in echo(engine_of(shop.app).submissions[-1])
+    for submission in engine_of(shop.app).submissions:
+        assert leaks(echo(submission).encode()) == []
+    items = await shop.client.get(f"/v1/responses/{answer.json()['id']}/input_items")
+    [item] = items.json()["data"]
+    assert item["content"][1]["filename"] == NAME  # it is the caller's own again
+    assert leaks(str(shop.app.database.read("SELECT item FROM response_items")).encode()) == []

@@ -47,7 +47,8 @@ def _part(app: App, caller: Caller, part: dict[str, Any], guard: Guard | None) -
     filename, data = _content(app, caller, part)
     text = app.ingest.read(filename, data).text
     known = {"file_id": part["file_id"]} if part.get("file_id") else {}
-    return {"type": "input_file", "filename": filename, **known, "text": guard.mask(text) if guard else text}
+    name = guard.mask(filename) if guard and known else filename  # one that came along was masked with the request
+    return {"type": "input_file", "filename": name, **known, "text": guard.mask(text) if guard else text}
 
 
 def _content(app: App, caller: Caller, part: dict[str, Any]) -> tuple[str, bytes]:
