@@ -28,6 +28,7 @@ def create(app: App, caller: Caller, metadata: Mapping[str, str], items: Sequenc
     kept, kept_metadata = (found, metadata) if guard is None else guard.mask_document([found, dict(metadata)])
     with app.database.write() as transaction:
         keep_placeholders(app, transaction, caller, guard, [conversation.id])
+        Sources(app.database).add(transaction, caller.project_id, conversation.id, sources.sent(found))
     Conversations(app.database).add(replace(conversation, metadata=kept_metadata), kept)
     return conversation
 
@@ -71,6 +72,7 @@ def add_items(app: App, caller: Caller, conversation_id: str, items: Sequence[It
     with app.database.write() as transaction:
         Conversations(app.database).append(transaction, caller.project_id, conversation_id, kept)
         keep_placeholders(app, transaction, caller, guard, [conversation_id])
+        Sources(app.database).add(transaction, caller.project_id, conversation_id, sources.sent(found))
     return found
 
 

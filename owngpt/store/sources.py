@@ -1,4 +1,4 @@
-"""What stored answers were made from: files of vector stores, whose readers alone may read the answer again.
+"""What stored answers were made from: files, whose readers alone may read the answer again.
 
 An owner is a response or a conversation. What goes on from one has its sources, too.
 """
@@ -11,7 +11,7 @@ from owngpt.store.db import Database, Row, Transaction
 from owngpt.store.vector_store_files import readers_of
 from owngpt.store.vector_stores import readable
 
-Source = tuple[str, str]  # a vector store, a file in it
+Source = tuple[str, str]  # a vector store (empty: none), a file in it
 
 
 class Sources:
@@ -23,7 +23,7 @@ class Sources:
     def add(self, transaction: Transaction, project_id: str, owner_id: str, sources: Iterable[Source]) -> None:
         """The owner quotes these files, with the readers that they have now."""
         for vector_store_id, file_id in sorted(set(sources)):
-            readers = ",".join(sorted(readers_of(transaction, vector_store_id, file_id)))
+            readers = ",".join(sorted(_readers(transaction, project_id, vector_store_id, file_id)))
             transaction.execute(
                 "INSERT INTO answer_sources (owner_id, project_id, vector_store_id, file_id, readers)"
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT (owner_id, vector_store_id, file_id) DO NOTHING",
@@ -64,6 +64,17 @@ class Sources:
             (project_id, *files, *values),
         )
         return {(row["vector_store_id"], row["id"]) for row in found}
+
+
+def _readers(transaction: Transaction, project_id: str, vector_store_id: str, file_id: str) -> frozenset[str]:
+    """As of now. Those of a file itself never change."""
+    if vector_store_id:
+        return readers_of(transaction, vector_store_id, file_id)
+    rows = transaction.execute(
+        "SELECT principal FROM file_readers JOIN files ON files.id = file_id WHERE file_id = ? AND project_id = ?",
+        (file_id, project_id),
+    )
+    return frozenset(str(row["principal"]) for row in rows)
 
 
 def _may_read(row: Row, present: set[Source], allowed: set[Source], principals: Collection[str]) -> bool:

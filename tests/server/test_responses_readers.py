@@ -123,3 +123,16 @@ async def test_a_conversation_is_for_those_who_may_read_what_was_quoted_in_it(ho
         assert (await house.clerk.request(method, place, json=body)).status_code == 404, (method, place)
     assert (await house.chair.get(f"{path}/items")).status_code == 200
     assert (await house.chair.delete(path)).status_code == 200
+
+
+@pytest.mark.parametrize("background", [False, True])
+async def test_what_holds_the_text_of_a_file_is_for_its_readers(house: House, background: bool) -> None:
+    own = next(key.id for key in house.app.keys.list() if key.name != "clerk")
+    form = {"purpose": "user_data", "readers": f"key:{own}"}
+    sent = await house.chair.post("/v1/files", files={"file": ("a.txt", SECRET.encode())}, data=form)
+    message = {"role": "user", "content": [{"type": "input_file", "file_id": sent.json()["id"]}]}
+    response = await answered(house.chair, input=[message], background=background)
+    conversation = (await house.chair.post("/v1/conversations", json={"items": [message]})).json()
+    for path in (f"/v1/responses/{response['id']}/input_items", f"/v1/conversations/{conversation['id']}/items"):
+        assert (await house.clerk.get(path)).status_code == 404
+        assert SECRET in (await house.chair.get(path)).text

@@ -46,6 +46,7 @@ def put(app: App, caller: Caller, turn: Turn, context: Context, body: bytes) -> 
         ResponseJobs(app.database).log(transaction, turn.id, events, now)
         ResponseJobs(app.database).add(transaction, job)
         keep_placeholders(app, transaction, caller, turn.guard, [turn.id])
+        keep_sources(app, transaction, turn, caller.project_id, context.inputs, builder.document)
     return builder.document
 
 
@@ -147,7 +148,7 @@ class Log:
             keep_placeholders(self._app, transaction, self._caller, self._turn.guard, owners)
             if self._jobs.log(transaction, self._turn.id, events, int(time.time())):
                 self._advance(transaction, document)
-                keep_sources(self._app, transaction, self._turn, self._caller.project_id, made)
+                keep_sources(self._app, transaction, self._turn, self._caller.project_id, self._inputs, made)
                 if self._turn.conversation_id is not None and document["status"] != "failed":
                     items = [*self._inputs, *document["output"]]
                     conversations = Conversations(self._app.database)

@@ -31,7 +31,7 @@ def _write(
     with app.database.write() as transaction:
         owners = [turn.id if turn.is_stored else None, turn.conversation_id]
         keep_placeholders(app, transaction, caller, turn.guard, owners)
-        keep_sources(app, transaction, turn, caller.project_id, made)
+        keep_sources(app, transaction, turn, caller.project_id, inputs, made)
         if turn.is_stored:
             Responses(app.database).add(transaction, stored(caller.project_id, document), inputs, outputs)
         if turn.conversation_id is not None and is_said:

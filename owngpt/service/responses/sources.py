@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from owngpt.service.app import App, Caller
@@ -19,16 +19,23 @@ def may_read(app: App, caller: Caller, owner_id: str) -> bool:
     return Sources(app.database).may_read(caller.project_id, owner_id, caller.principals)
 
 
-def keep_sources(app: App, transaction: Transaction, turn: Turn, project_id: str, document: Mapping[str, Any]) -> None:
+def keep_sources(
+    app: App,
+    transaction: Transaction,
+    turn: Turn,
+    project_id: str,
+    inputs: Sequence[Item],
+    document: Mapping[str, Any],
+) -> None:
     """Write down what a response was made from, for itself and its conversation."""
-    sources = Sources(app.database)
+    sources, found = Sources(app.database), _found(document) | sent(inputs)
     earlier = turn.conversation_id or turn.previous_response_id
     if turn.is_stored:
-        sources.add(transaction, project_id, turn.id, _found(document))
+        sources.add(transaction, project_id, turn.id, found)
         if earlier is not None:
             sources.inherit(transaction, project_id, turn.id, earlier)
     if turn.conversation_id is not None:
-        sources.add(transaction, project_id, turn.conversation_id, _found(document))
+        sources.add(transaction, project_id, turn.conversation_id, found)
 
 
 def find_item(app: App, caller: Caller, item_id: str) -> Item | None:
@@ -38,6 +45,13 @@ def find_item(app: App, caller: Caller, item_id: str) -> Item | None:
         if found is not None and may_read(app, caller, found.owner_id):
             return found.item
     return None
+
+
+def sent(items: Sequence[Item]) -> set[Source]:
+    """The uploaded files whose texts stand in these items."""
+    fields = [item.get(name) for item in items for name in ("content", "output")]
+    parts = [part for field in fields if isinstance(field, list) for part in field]
+    return {("", str(part["file_id"])) for part in parts if part["type"] == "input_file" and part.get("file_id")}
 
 
 def _found(document: Mapping[str, Any]) -> set[Source]:
