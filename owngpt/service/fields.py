@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from owngpt.errors import InvalidRequest
@@ -22,9 +23,9 @@ from owngpt.text.grammar import ResponseFormat
 from owngpt.text.output import ContentDelta, ToolCallStart
 from owngpt.text.quotes import DOUBLE, QuoteMarks
 from owngpt.trust.abstain import verdict
-from owngpt.trust.sentences import split_sentences
+from owngpt.trust.sentences import Span, split_sentences
 from owngpt.trust.support import Scorer, Statement
-from owngpt.types import Citation, Verdict
+from owngpt.types import Passage, Verdict
 
 KEYWORD = "x-owngpt-quote"
 _MAX_SENTENCES = 2_000
@@ -123,15 +124,18 @@ class FieldAnswer:
 
     async def _weigh(self, start: int, end: int, value: str) -> SentenceSupport:
         (support,) = await self._scorer.score([Statement(value, [p.text for p in self._shown.passages])])
-        citation = self._cite(value, end, support)
+        place = self._places.get(value)
+        citation = None if place is None else cite(place[0], *place[1], index=end, support=support)
         return SentenceSupport(start, end, support, () if citation is None else (citation,))
 
-    def _cite(self, value: str, index: int, support: float) -> Citation | None:
+    @cached_property
+    def _places(self) -> dict[str, tuple[Passage, Span]]:
+        """Each sentence of the passages, and where it stands first."""
+        places: dict[str, tuple[Passage, Span]] = {}
         for passage in self._shown.passages:
             for span in split_sentences(passage.text):
-                if span.of(passage.text) == value:
-                    return cite(passage, *span, index=index, support=support)
-        return None
+                places.setdefault(span.of(passage.text), (passage, span))
+        return places
 
 
 def strings(text: str) -> Iterator[tuple[int, int, str]]:

@@ -61,9 +61,8 @@ async def quoted(
                 yield GroundedGeneration(as_it_is(generation, reader), generation)
                 return
             kind = ProseAnswer if request.prompt.response_format.type == "text" else FieldAnswer
-            answer = kind(
-                plan.shown, plan.quotable.marks, evidence, CombinedScorer(embedding(app, question)), options, threshold
-            )
+            scorer = CombinedScorer(embedding(app, question), app.workers)
+            answer = kind(plan.shown, plan.quotable.marks, evidence, scorer, options, threshold)
             yield GroundedGeneration(_events(generation, reader, answer), generation)
 
 

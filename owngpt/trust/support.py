@@ -6,10 +6,10 @@ Weights are fitted by logistic regression on labelled pairs of claim and evidenc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from owngpt.trust.language import language_of
 from owngpt.trust.logistic import logistic
@@ -23,6 +23,8 @@ _NEGATION = re.compile(
     r"\b(not|no|never|none|nobody|nothing|neither|nor|without|cannot|fail(s|ed)?|refus(es|ed))\b|n['’]t\b"
     r"|ない|なかっ|ません|ず(に|、|。|$)|無い|いいえ|未"
 )
+P = ParamSpec("P")
+R = TypeVar("R")
 _LOOKED_AT = 8  # sentences of the evidence that are compared as vectors
 _NUMBER_WEIGHT = 2.0  # of numbers, beside that of words
 
@@ -43,11 +45,20 @@ class Scorer(Protocol):
         ...
 
 
-class CombinedScorer:
-    """Lexical and (where there is an embedding model) vector evidence in one number."""
+class Worker(Protocol):
+    """Where work is done that takes long: `cost` is in characters to work through."""
 
-    def __init__(self, embed: Embed | None = None) -> None:
-        self._embed = embed
+    async def run(self, cost: int, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+
+class CombinedScorer:
+    """Lexical and (where there is an embedding model) vector evidence in one number.
+
+    Long evidence is worked through by the `worker`, if there is one, so that nobody else waits for it.
+    """
+
+    def __init__(self, embed: Embed | None = None, worker: Worker | None = None) -> None:
+        self._embed, self._worker = embed, worker
 
     async def score(self, statements: Sequence[Statement]) -> list[float]:
         """See `Scorer`."""
@@ -57,14 +68,20 @@ class CombinedScorer:
         if is_verbatim(statement):
             return 1.0
         similarity = await self.similarity(statement) if self._embed else None
-        return logistic(f"supports.{language_of(statement.text)}")(features(statement, similarity))
+        found = await self._work(statement, features, statement, similarity)
+        return logistic(f"supports.{language_of(statement.text)}")(found)
 
     async def similarity(self, statement: Statement) -> float:
         """The highest cosine of the statement and a sentence of its evidence."""
         assert self._embed is not None
-        ranked = sorted(_sentences(statement), key=lambda text: -_covered(statement.text, text))[:_LOOKED_AT]
-        first, *others = await self._embed([statement.text, *ranked])
+        nearest = await self._work(statement, _nearest, statement)
+        first, *others = await self._embed([statement.text, *nearest])
         return max((cosine(first, other) for other in others), default=0.0)
+
+    async def _work(self, statement: Statement, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._worker is None:
+            return work(*args, **kwargs)
+        return await self._worker.run(sum(map(len, statement.evidence)), work, *args, **kwargs)
 
 
 def is_verbatim(statement: Statement) -> bool:
@@ -99,6 +116,11 @@ def features(statement: Statement, similarity: float | None = None) -> dict[str,
 
 def _sentences(statement: Statement) -> list[str]:
     return [span.of(text) for text in statement.evidence for span in split_sentences(text)]
+
+
+def _nearest(statement: Statement) -> list[str]:
+    """The sentences of the evidence that have most of the statement's words."""
+    return sorted(_sentences(statement), key=lambda text: -_covered(statement.text, text))[:_LOOKED_AT]
 
 
 def _windows(statement: Statement) -> list[str]:

@@ -28,9 +28,25 @@ STOP = frozenset(_STOP.split())
 FAINT = 0.15  # what a pair of hiragana weighs beside other terms: most of them are endings
 
 
-@lru_cache(maxsize=8192)
+_SHORT = 2_000  # characters of a text whose terms are kept among thousands of others
+
+
 def terms(text: str) -> Counter[str]:
     """How often each term stands in the text. Do not change it: it is shared."""
+    return _of_short(text) if len(text) <= _SHORT else _of_long(text)
+
+
+@lru_cache(maxsize=8192)
+def _of_short(text: str) -> Counter[str]:
+    return _counted(text)
+
+
+@lru_cache(maxsize=32)  # of a long text they may take a megabyte
+def _of_long(text: str) -> Counter[str]:
+    return _counted(text)
+
+
+def _counted(text: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for hit in _WORD.finditer(unicodedata.normalize("NFKC", text).lower()):
         kind, word = hit.lastgroup, hit[0]

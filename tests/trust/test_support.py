@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -56,3 +57,23 @@ def test_features_name_what_is_missing() -> None:
     found = features(Statement("Berg never had 99 visitors.", [ENGLISH]))
     assert found["numbers_missing"] == 1.0
     assert found["negation"] == 1.0
+
+
+class Elsewhere:
+    """A worker that says how much it was asked to work through."""
+
+    def __init__(self) -> None:
+        self.costs: list[int] = []
+
+    async def run(self, cost: int, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.costs.append(cost)
+        return work(*args, **kwargs)
+
+
+@pytest.mark.anyio
+async def test_long_evidence_is_worked_through_elsewhere() -> None:
+    """Tens of milliseconds for each sentence of an answer: nobody else may wait for that."""
+    statement = Statement("It was designed by Anna Borg.", [ENGLISH * 200])
+    worker = Elsewhere()
+    assert await CombinedScorer(worker=worker).score([statement]) == await CombinedScorer().score([statement])
+    assert worker.costs == [len(ENGLISH) * 200]
