@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 
 from owngpt.service.app import App
+from owngpt.service.chat import ChatEvent
+from owngpt.service.grounding import GroundedVerdict
+from owngpt.service.responses.builder import ResponseBuilder
+from owngpt.text.output import ContentDelta, ToolCallStart
+from owngpt.types import Verdict
 from tests.fakes.engine import client_of, engine_of, make_app
 
 pytestmark = pytest.mark.anyio
@@ -73,3 +78,14 @@ async def test_what_is_not_generated_is_a_request_without_tokens(options: dict[s
     [row] = app.database.read("SELECT * FROM usage_events")
     assert (row["kind"], row["num_requests"], row["input_tokens"], row["output_tokens"]) == ("completions", 1, 0, 0)
     app.close()
+
+
+def test_an_abstention_without_words_is_a_refusal_though_an_earlier_pass_said_something() -> None:
+    builder = ResponseBuilder({"output": []}, hosted=frozenset({"look_up"}))
+    for delta in (ContentDelta("I look it up."), ToolCallStart(0, "call_1", "look_up", "function")):
+        list(builder.add(ChatEvent(0, (delta,), None, None)))
+    builder.take_calls()
+    list(builder.conclude(GroundedVerdict(Verdict.ABSTAINED, 0.0, message="I cannot find it.")))
+    first, second = builder.document["output"]
+    assert second["content"] == [{"type": "refusal", "refusal": "I cannot find it."}]
+    assert "grounding" not in first

@@ -108,7 +108,7 @@ class ResponseBuilder:
 
     def conclude(self, verdict: GroundedVerdict) -> Iterator[Event]:
         """What the answer is worth. An abstention that could not be said in the answer's format is a refusal."""
-        has_text = any(item["type"] == "message" for item in self._output)
+        has_text = isinstance(self._open, OpenMessage)  # else the message is that of an earlier pass
         if verdict.verdict is Verdict.ABSTAINED and not has_text:
             refusal = OpenRefusal(len(self._output), self._event)
             yield from self.open(refusal)
