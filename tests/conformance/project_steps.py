@@ -67,7 +67,7 @@ BATCHES = (
         {"input_file_id": "{input_file_id}", "endpoint": "/v1/completions", "completion_window": "24h"},
         saves={"batch_id": "id"},
     ),
-    Step("POST /batches/{batch_id}/cancel"),
+    Step("POST /batches/{batch_id}/cancel", or_status=400),
 )
 CHUNKING = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 20}}
 SEARCH: dict[str, Any] = {
