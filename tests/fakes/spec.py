@@ -52,6 +52,12 @@ def operations() -> dict[str, dict[str, Any]]:
     }
 
 
+def component(reference: str) -> dict[str, Any]:
+    """The schema that a `$ref` names."""
+    schema: dict[str, Any] = _spec()["components"]["schemas"][reference.rpartition("/")[2]]
+    return schema
+
+
 @cache
 def _spec() -> dict[str, Any]:
     if not SPEC.exists():
@@ -64,7 +70,7 @@ def _spec() -> dict[str, Any]:
 def _problem(value: Any, schema: dict[str, Any], path: str) -> str | None:
     """What is wrong, None if nothing is. Enough of JSON Schema for this spec."""
     if "$ref" in schema:
-        return _problem(value, _spec()["components"]["schemas"][schema["$ref"].rpartition("/")[2]], path)
+        return _problem(value, component(schema["$ref"]), path)
     if value is None and (schema.get("nullable") or schema.get("type") == "null"):
         return None
     for part in schema.get("allOf", ()):
