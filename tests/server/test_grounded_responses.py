@@ -86,6 +86,7 @@ def test_an_abstention_without_words_is_a_refusal_though_an_earlier_pass_said_so
         list(builder.add(ChatEvent(0, (delta,), None, None)))
     builder.take_calls()
     list(builder.conclude(GroundedVerdict(Verdict.ABSTAINED, 0.0, message="I cannot find it.")))
+    list(builder.close())
     first, second = builder.document["output"]
     assert second["content"] == [{"type": "refusal", "refusal": "I cannot find it."}]
     assert "grounding" not in first
