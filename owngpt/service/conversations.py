@@ -55,9 +55,9 @@ def update(app: App, caller: Caller, conversation_id: str, metadata: Mapping[str
 def delete(app: App, caller: Caller, conversation_id: str) -> None:
     """Delete it and its items. Raises `NotFound`."""
     find(app, caller, conversation_id)
-    if not Conversations(app.database).delete(caller.project_id, conversation_id):
-        raise no_conversation(conversation_id)
     with app.database.write() as transaction:
+        if not Conversations(app.database).delete(transaction, caller.project_id, conversation_id):
+            raise no_conversation(conversation_id)
         Sources(app.database).drop(transaction, caller.project_id, conversation_id)
         app.privacy.drop(transaction, caller, conversation_id)
 

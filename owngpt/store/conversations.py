@@ -59,15 +59,12 @@ class Conversations:
             )
         return _conversation(rows[0]) if rows else None
 
-    def delete(self, project_id: str, conversation_id: str) -> bool:
+    def delete(self, transaction: Transaction, project_id: str, conversation_id: str) -> bool:
         """Delete it; whether there was one. Responses keep what went into them."""
-        with self._db.write() as transaction:
-            return bool(
-                transaction.execute(
-                    "DELETE FROM conversations WHERE id = ? AND project_id = ? RETURNING id",
-                    (conversation_id, project_id),
-                )
-            )
+        where = "id = ? AND project_id = ?"
+        return bool(
+            transaction.execute(f"DELETE FROM conversations WHERE {where} RETURNING id", (conversation_id, project_id))
+        )
 
     def append(self, transaction: Transaction, project_id: str, conversation_id: str, items: Sequence[Item]) -> None:
         """Add items at the end; one that is there already stays where it is. Raises `NotFound`."""

@@ -83,14 +83,10 @@ class Responses:
         )
         return _response(rows[0]) if rows else None
 
-    def delete(self, project_id: str, response_id: str) -> bool:
+    def delete(self, transaction: Transaction, project_id: str, response_id: str) -> bool:
         """Delete it with all that belongs to it; whether there was one."""
-        with self._db.write() as transaction:
-            return bool(
-                transaction.execute(
-                    "DELETE FROM responses WHERE id = ? AND project_id = ? RETURNING id", (response_id, project_id)
-                )
-            )
+        where = "id = ? AND project_id = ?"
+        return bool(transaction.execute(f"DELETE FROM responses WHERE {where} RETURNING id", (response_id, project_id)))
 
     def outputs(self, project_id: str, response_id: str) -> list[Item]:
         """What came out of a response, in order."""

@@ -136,3 +136,13 @@ async def test_what_holds_the_text_of_a_file_is_for_its_readers(house: House, ba
     for path in (f"/v1/responses/{response['id']}/input_items", f"/v1/conversations/{conversation['id']}/items"):
         assert (await house.clerk.get(path)).status_code == 404
         assert SECRET in (await house.chair.get(path)).text
+
+
+async def test_nothing_is_half_deleted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that dies between an answer and what is kept beside it leaves both."""
+    response = await answered(house.chair, **house.request)
+    with monkeypatch.context() as patch:
+        patch.setattr(house.app.privacy, "drop", lambda *_: 1 / 0)
+        assert (await house.chair.delete(f"/v1/responses/{response['id']}")).status_code == 500
+    assert (await house.chair.get(f"/v1/responses/{response['id']}")).status_code == 200
+    assert (await house.chair.delete(f"/v1/responses/{response['id']}")).status_code == 200

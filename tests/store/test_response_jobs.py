@@ -84,7 +84,8 @@ def test_nothing_is_added_to_what_has_ended_or_is_gone(database: Database, proje
         cancelled = StoredResponse("resp_a", project, 0, "cancelled", None, None, "{}")
         assert Responses(database).advance(transaction, cancelled)
         assert not jobs.log(transaction, "resp_a", [{"sequence_number": 0}], 1)
-    assert Responses(database).delete(project, "resp_a")
+    with database.write() as transaction:
+        assert Responses(database).delete(transaction, project, "resp_a")
     assert jobs.waiting() == []
     with database.write() as transaction:
         assert not jobs.log(transaction, "resp_a", [{"sequence_number": 0}], 1)

@@ -38,8 +38,9 @@ def test_items_come_back_in_order_and_only_to_their_project(database: Database, 
     assert responses.find(other, "resp_1") is None
     assert responses.items(other, "resp_1") == []
     assert responses.find_item(other, "a") is None
-    assert not responses.delete(other, "resp_1")
-    assert responses.delete(mine, "resp_1")
+    with database.write() as transaction:
+        assert not responses.delete(transaction, other, "resp_1")
+        assert responses.delete(transaction, mine, "resp_1")
     assert responses.items(mine, "resp_1") == []
 
 
@@ -73,5 +74,6 @@ def test_conversations_grow_and_keep_each_item_once(database: Database, projects
     updated = conversations.update(mine, "conv_1", {})
     assert updated is not None
     assert updated.metadata == {}
-    assert conversations.delete(mine, "conv_1")
+    with database.write() as transaction:
+        assert conversations.delete(transaction, mine, "conv_1")
     assert conversations.items(mine, "conv_1") == []

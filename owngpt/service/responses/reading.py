@@ -36,9 +36,9 @@ def read(app: App, caller: Caller, response_id: str, include: Collection[str] = 
 def delete(app: App, caller: Caller, response_id: str) -> None:
     """Delete it with all that belongs to it. Raises `NotFound`."""
     find(app, caller, response_id)
-    if not Responses(app.database).delete(caller.project_id, response_id):
-        raise no_response(response_id)
     with app.database.write() as transaction:
+        if not Responses(app.database).delete(transaction, caller.project_id, response_id):
+            raise no_response(response_id)
         Sources(app.database).drop(transaction, caller.project_id, response_id)
         app.privacy.drop(transaction, caller, response_id)
 
