@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,15 @@ libc.fflush(None)
 """
 
 
+ENVIRONMENT = """
+import os, sys
+from owngpt.cli import serve
+assert "torch" not in sys.modules, "it has read its environment"
+serve.heap.bound()
+print(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"], os.environ["LRU_CACHE_CAPACITY"])
+"""
+
+
 def anonymous() -> int:
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
@@ -48,3 +58,9 @@ def test_free_pages_in_the_middle_go_back_to_the_system() -> None:
 def test_many_threads_share_two_arenas() -> None:
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
     assert done.stdout.count("<heap ") <= 2
+
+
+def test_kernels_are_bounded_before_they_are_made_and_the_operator_goes_first() -> None:
+    env = {**os.environ, "LRU_CACHE_CAPACITY": "7"}
+    done = subprocess.run([sys.executable, "-c", ENVIRONMENT], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout == "64 7\n"

@@ -1,19 +1,29 @@
-"""glibc's heap in a process of many threads: it gives each thread an arena, and what one of them has freed no other one
-uses. So a server that has served for long holds much that nobody needs, and more each minute. Here it may have two.
+"""Memory that nobody counts, kept from growing for as long as a server serves.
+
+glibc gives each thread an arena, and what one of them has freed no other one uses: here there are two. And oneDNN with
+PyTorch keep 1,024 kernels each, one for every shape of a matrix that they have met, so that each text of a new length
+costs some hundred kilobytes more: here they keep 64.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
 
 SECONDS = 60.0  # from one trim to the next
+_KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}  # read when PyTorch is loaded
 _ARENA_MAX, _ARENAS = -8, 2  # M_ARENA_MAX of mallopt(3)
 
 
 def bound() -> bool:
-    """Call before there are threads; -> whether the heap takes it. Where there is no glibc nothing happens."""
+    """Call before there are threads, and before PyTorch is there; -> whether the heap takes it, which glibc's does.
+
+    What the environment says about kernels goes first.
+    """
+    for name, number in _KERNELS.items():
+        os.environ.setdefault(name, number)
     libc = _glibc()
     return libc is not None and bool(libc.mallopt(_ARENA_MAX, _ARENAS))
 
