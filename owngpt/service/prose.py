@@ -7,6 +7,7 @@ if the best of them reaches it, or the word that there is no answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,6 +23,10 @@ from owngpt.trust.abstain import verdict
 from owngpt.trust.sentences import Span, split_sentences
 from owngpt.trust.support import Scorer, Statement
 from owngpt.types import Citation, Passage
+
+_END = r"\s\u3000-\u9fff\uff00-\uffef"  # what ends a word, or is one
+_PIECE = re.compile(f"[^{_END}]*[{_END}]|[^{_END}]+")
+_ENDS = re.compile(f"[{_END}]\\Z")
 
 
 class ProseAnswer:
@@ -60,7 +65,8 @@ class ProseAnswer:
                 self._has_calls = True
                 out += await self._take(self._quotes.finish(), is_final=True)
             if isinstance(delta, ContentDelta):
-                out += await self._take(self._quotes.feed(delta.text))
+                for piece in _PIECE.findall(delta.text):
+                    out += await self._take(self._quotes.feed(piece), is_whole=_ENDS.search(piece) is not None)
             else:
                 out.append(replace(event, deltas=(delta,), finish_reason=None))
         return out
@@ -90,7 +96,10 @@ class ProseAnswer:
             return list(answered(self._evidence, self._threshold))
         return list(abstained(self._evidence, self._threshold, self._support))
 
-    async def _take(self, items: Sequence[str | Citation], *, is_final: bool = False) -> list[GroundedEvent]:
+    async def _take(
+        self, items: Sequence[str | Citation], *, is_whole: bool = True, is_final: bool = False
+    ) -> list[GroundedEvent]:
+        """Sentences are looked for behind whole words alone, so that they do not depend on how the text came."""
         out: list[GroundedEvent] = []
         for item in items:
             if isinstance(item, Citation):
@@ -98,7 +107,7 @@ class ProseAnswer:
             else:
                 self._text += item
                 out += self._show([says(item)])
-        for span in self._complete(is_final):
+        for span in self._complete(is_final) if is_whole else ():
             out += self._show(await self._weigh(span))
         return out
 

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 
 from owngpt.errors import InvalidRequest, ServiceUnavailable
+from owngpt.retrieval.ground import Fitted
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatEvent, ChatPrompt, ToolUse
+from owngpt.service.evidence import gather
 from owngpt.service.generate import Caching, GenerationRequest
 from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, Mode, ground
+from owngpt.service.prose import ProseAnswer
 from owngpt.text.grammar import ResponseFormat, ToolChoice
+from owngpt.text.output import ContentDelta
+from owngpt.text.quotes import QuoteMarks
+from owngpt.trust.support import CombinedScorer
 from owngpt.types import Citation, Message, Passage, SamplingParams, Tool, Verdict
 from tests.fakes.engine import engine_of, make_app
 from tests.service.test_extracting import PARIS, TOKYO, passage, text_of
@@ -252,3 +258,19 @@ async def test_what_does_not_fit_is_what_answers_least() -> None:
     verdict = verdict_of(events)
     assert (verdict.num_passages, verdict.num_omitted > 150) == (201, True)
     assert "The Eiffel Tower was built in 1889" in engine_of(app).tokenizer.decode(engine_of(app).submissions[0].prompt)
+
+
+@pytest.mark.anyio
+async def test_sentences_do_not_depend_on_how_the_text_came() -> None:
+    """An engine that guesses says several tokens at once, and another one does not."""
+    said = f'Long ago. 東京。"[1] of France.\nThe Eiffel Tower"。東京。"[2] {TOKYO[:20]}", e.g. now.\n1. Iron! ' * 3
+    evidence = await gather(make_app(), QUESTION, [passage(PARIS), passage(TOKYO, "b")])
+    found = []
+    for step in (1, 5, len(said)):
+        answer = ProseAnswer(Fitted(evidence.passages), QuoteMarks('"', '"'), evidence, CombinedScorer(), OPEN, 0.3)
+        events: list[GroundedEvent] = []
+        for i in range(0, len(said), step):
+            events += await answer.read(ChatEvent(0, (ContentDelta(said[i : i + step]),), None, None))
+        events += await answer.finish()
+        found.append((text_of(events), citations_of(events), verdict_of(events)))
+    assert found[0] == found[1] == found[2]
