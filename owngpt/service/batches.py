@@ -81,8 +81,9 @@ class BatchRunner:
                     await self._look()
             except Exception:
                 logger.exception("the batches could not be read; it is tried again")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), POLL_SECONDS)
+            with suppress(TimeoutError):  # not by `wait_for`, which loses a cancellation that comes together with news
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._news.wait()
 
     async def _look(self) -> None:
         """Begin what is new, end what was cancelled."""
@@ -199,8 +200,10 @@ class BatchRunner:
 
     async def _sleep(self, seconds: float) -> None:
         """Until then, or until the server is about to stop."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._resting.wait(), max(0.0, seconds))
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._resting.wait()
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
