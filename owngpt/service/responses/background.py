@@ -117,7 +117,8 @@ class BackgroundResponses:
                     return
                 if not events:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(news.wait(), POLL_SECONDS)
+                        async with asyncio.timeout(POLL_SECONDS):
+                            await news.wait()
             finally:
                 if response_id not in self._running:
                     self._news.pop(response_id, None)
