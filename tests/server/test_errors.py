@@ -69,7 +69,7 @@ async def test_wrong_method(app: App) -> None:
             response = await client.put(path)
             check(response, 405, "invalid_request_error", None, f"PUT {path}")
             assert "POST" in response.headers["allow"]
-        check(await client.delete("/v1/models/fake"), 405, "invalid_request_error")
+        check(await client.put("/v1/models/fake"), 405, "invalid_request_error")
 
 
 @pytest.mark.parametrize("path", BODIES)

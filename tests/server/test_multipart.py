@@ -65,7 +65,7 @@ async def test_a_large_file_is_written_while_it_comes(tmp_path: Path) -> None:
             yield b"x" * 65_536
         yield b"\r\n--b--\r\n"
 
-    writer = Watched(tmp_path / "f", 2**30)
+    writer = Watched(tmp_path, 2**30)
     form = await read(stream(), "multipart/form-data; boundary=b", writer)
     assert form.staged is not None
     assert form.staged.bytes == 320 * 65_536
