@@ -126,6 +126,21 @@ class TestChat(ChatModelIntegrationTests):
         return sum(others, first)
 
 
+class TestResponses(TestChat):
+    """The same through the Responses API, whose answers have their thinking as blocks of content."""
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {**self.params, "use_responses_api": True}
+
+    def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
+        message = self._invoke("Think of a cat.", stream, reasoning={"effort": "low", "summary": "auto"})
+        assert message.usage_metadata is not None
+        assert message.usage_metadata["output_token_details"]["reasoning"] > 0
+        assert [block["type"] for block in message.content_blocks] == ["reasoning", "text"]
+        return message
+
+
 class TestChatUnit(ChatModelUnitTests):
     """The class as it is set up for this server; nothing is sent."""
 
