@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import anyio
 
@@ -13,13 +14,17 @@ from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatEvent, ChatPrompt, ToolUse
 from owngpt.service.fields import strings
 from owngpt.service.generate import GenerationRequest
-from owngpt.service.grounding import GroundedVerdict, GroundingOptions, Mode, ground
+from owngpt.service.grounding import GroundedVerdict, GroundingOptions, Mode, given, ground
+from owngpt.service.search import search
+from owngpt.store.chunks import ChunkOwner
+from owngpt.store.projects import Projects
 from owngpt.text.grammar import ResponseFormat
 from owngpt.text.output import ContentDelta
-from owngpt.types import Citation, Message, SamplingParams, Tool, Verdict
+from owngpt.types import Chunk, Citation, Message, SamplingParams, Tool, Verdict
 
-CALLER = Caller("proj_eval", "eval", "org_eval", "key_eval", is_admin=False)
-AT_ONCE = 8
+AT_ONCE = 16
+_PASSAGES = 4  # that an answer is made from
+_SOMEBODY_ELSE = frozenset({"user:somebody-else"})
 _SCHEMA = {
     "type": "object",
     "properties": {"proof": {"type": "string", "x-owngpt-quote": True}, "yes": {"type": "boolean"}},
@@ -29,13 +34,22 @@ _SCHEMA = {
 _TOOL = Tool("look_up", "Looks up a word.", {"type": "object", "properties": {"word": {"type": "string"}}})
 
 
+class Place(NamedTuple):
+    """Where questions are asked: by whom, of which store."""
+
+    app: App
+    caller: Caller
+    store_id: str
+
+
 async def answer_all(app: App, asked: Sequence[Case]) -> Tally:
-    """Answer each case, some at a time, and check it."""
-    tally, gate = Tally(), anyio.CapacityLimiter(AT_ONCE)
+    """Put all documents into one store, search it for each case, answer some cases at a time, and check."""
+    place = _indexed(app, asked)
+    tally, gate = Tally.of(asked), anyio.CapacityLimiter(AT_ONCE)
 
     async def answer_one(case: Case) -> None:
         async with gate:
-            await _answer(app, case, tally)
+            await _answer(place, case, tally)
 
     async with anyio.create_task_group() as tasks:
         for case in asked:
@@ -43,8 +57,26 @@ async def answer_all(app: App, asked: Sequence[Case]) -> Tally:
     return tally
 
 
-async def _answer(app: App, case: Case, tally: Tally) -> None:
+def _indexed(app: App, asked: Sequence[Case]) -> Place:
+    """A store of its own with the documents of all cases."""
+    project = Projects(app.database).ensure("eval")
+    caller = Caller(project.id, project.name, project.organization_id, "key_eval", is_admin=False)
+    store = app.vector_stores.add(project.id, "attacked", "", {}, None).id
+    with app.database.write() as transaction:
+        for document in (document for case in asked for document in case.documents):
+            readers = _SOMEBODY_ELSE if document.is_hidden else frozenset[str]()
+            file_id = document.file_id
+            owner = ChunkOwner(project.id, store, file_id, f"{file_id}.txt", readers=readers)
+            chunk = Chunk(f"{store}/{file_id}#0", 0, document.passage, document.start)
+            app.chunks.add(transaction, owner, [chunk], None)
+    return Place(app, caller, store)
+
+
+async def _answer(place: Place, case: Case, tally: Tally) -> None:
     """In one of several ways: free, with a schema, with tools, cut short, hot or cold, with or without abstention."""
+    app, caller, store_id = place
+    passages = (await search(app, caller, [store_id], [case.question], max_num_results=_PASSAGES)).passages
+    tally.found(case, passages)
     chosen = random.Random(case.seed)
     prompt = ChatPrompt([Message("user", case.question)])
     if chosen.random() < 0.15:
@@ -62,7 +94,7 @@ async def _answer(app: App, case: Case, tally: Tally) -> None:
     options = GroundingOptions(mode, abstain=chosen.random() < 0.1)
     request = GenerationRequest(app.models.generative[0], prompt, sampling)
     text, citations, has_abstained = "", [], False
-    async with ground(app, CALLER, request, case.passages, options) as generation:
+    async with ground(app, caller, request, given(passages), options) as generation:
         async for event in generation:
             if isinstance(event, ChatEvent):
                 text += "".join(delta.text for delta in event.deltas if isinstance(delta, ContentDelta))

@@ -33,7 +33,7 @@ from owngpt.service.app import App
 from owngpt.service.callers import caller_of_key
 from owngpt.service.chat import ChatPrompt
 from owngpt.service.generate import GenerationRequest
-from owngpt.service.grounding import GroundedEvent, GroundingOptions, ground
+from owngpt.service.grounding import GroundedEvent, GroundingOptions, given, ground
 from owngpt.service.models import Models, ServedEmbedder, ServedModel
 from owngpt.service.search import search
 from owngpt.service.vector_stores import FileOrder
@@ -179,7 +179,7 @@ class Library:
         found = await search(self._app, self._caller, [self._store_id], [question], rewrite_query=True)
         sampling = replace(self._model.sampling, temperature=0.0, max_tokens=_ANSWER)
         request = GenerationRequest(self._model, ChatPrompt([Message("user", question)]), sampling)
-        async with ground(self._app, self._caller, request, found.passages, options) as generation:
+        async with ground(self._app, self._caller, request, given(found.passages), options) as generation:
             return [event async for event in generation]
 
     def line_of(self, file_id: str, offset: int) -> int | None:

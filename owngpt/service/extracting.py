@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from owngpt.retrieval.cite import cite
@@ -11,6 +11,7 @@ from owngpt.service.chat import ChatEvent, ChatPrompt
 from owngpt.service.evidence import Evidence, gather, question_of
 from owngpt.service.generate import GenerationRequest, admitted
 from owngpt.service.grounded import (
+    Find,
     GroundedEvent,
     GroundedGeneration,
     GroundedVerdict,
@@ -23,19 +24,19 @@ from owngpt.text.quotes import choose_marks
 from owngpt.trust.abstain import abstention
 from owngpt.trust.extract import best
 from owngpt.trust.language import is_japanese
-from owngpt.types import Passage, Verdict
+from owngpt.types import Verdict
 
 
 @asynccontextmanager
 async def extracted(
-    app: App, caller: Caller, request: GenerationRequest, passages: Sequence[Passage], options: GroundingOptions
+    app: App, caller: Caller, request: GenerationRequest, find: Find, options: GroundingOptions
 ) -> AsyncIterator[GroundedGeneration]:
     """See `grounding.ground`. It takes no engine, and is admitted and settled like any other answer."""
     assert isinstance(request.prompt, ChatPrompt)
     question = question_of(request.prompt)
     async with admitted(app, caller, request, "extract") as admission:
         threshold = await threshold_for(app, caller, options, question)
-        evidence = await gather(app, question, passages)
+        evidence = await gather(app, question, await find())
         events = from_evidence(request.prompt, evidence, options, threshold)
         yield GroundedGeneration(events, admission.ticket)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,6 +10,7 @@ from owngpt.service.chat import ChatEvent
 from owngpt.types import Citation, Passage, Usage, Verdict
 
 Mode = Literal["quote", "extract", "off"]
+Find = Callable[[], Awaitable[Sequence[Passage]]]  # what is looked for once a request is admitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,12 @@ class GroundedGeneration:
 
     def __aiter__(self) -> AsyncIterator[GroundedEvent]:
         return self._events
+
+
+def given(passages: Sequence[Passage]) -> Find:
+    """Passages that are there already."""
+
+    async def find() -> Sequence[Passage]:
+        return passages
+
+    return find

@@ -17,7 +17,7 @@ from owngpt.service.evidence import Evidence, embedding, gather, question_of
 from owngpt.service.extracting import from_evidence
 from owngpt.service.fields import FieldAnswer, with_quotes
 from owngpt.service.generate import Caching, Generation, GenerationRequest, admitted, running
-from owngpt.service.grounded import GroundedEvent, GroundedGeneration, GroundingOptions
+from owngpt.service.grounded import Find, GroundedEvent, GroundedGeneration, GroundingOptions
 from owngpt.service.models import ServedModel
 from owngpt.service.privacy.chat import Reader
 from owngpt.service.prose import ProseAnswer
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 
 @asynccontextmanager
 async def quoted(
-    app: App, caller: Caller, request: GenerationRequest, passages: Sequence[Passage], options: GroundingOptions
+    app: App, caller: Caller, request: GenerationRequest, find: Find, options: GroundingOptions
 ) -> AsyncIterator[GroundedGeneration]:
     """See `grounding.ground`. What no sentence of the passages answers well enough is not even generated."""
     if options.mode == "quote" and request.sampling.logprobs is not None:
@@ -50,11 +50,12 @@ async def quoted(
     question = question_of(request.prompt)
     async with admitted(app, caller, request, request.prompt.operation) as admission:
         threshold = await threshold_for(app, caller, options, question)
-        evidence = await gather(app, question, passages)
+        evidence = await gather(app, question, await find())
         if options.mode == "quote" and _is_hopeless(request.prompt, evidence, options, threshold):
             yield GroundedGeneration(from_evidence(request.prompt, evidence, options, threshold), admission.ticket)
             return
-        plan = await app.workers.run(sum(len(p.text) for p in passages), _plan, caller, request, evidence, options)
+        size = sum(len(passage.text) for passage in evidence.passages)
+        plan = await app.workers.run(size, _plan, caller, request, evidence, options)
         async with running(app, caller, plan.request, admission) as generation:
             reader = ChatReader(request.model, request.prompt, 1)
             if options.mode == "off":

@@ -90,3 +90,31 @@ def test_an_abstention_without_words_is_a_refusal_though_an_earlier_pass_said_so
     first, second = builder.document["output"]
     assert second["content"] == [{"type": "refusal", "refusal": "I cannot find it."}]
     assert "grounding" not in first
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"])
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_what_is_refused_has_been_looked_for_nowhere(path: str, is_full: bool) -> None:
+    """A file is looked up once there is room for its answer: a crowd that is turned away reads and searches nothing."""
+    app = make_app("Never said.")
+    app.limits.is_draining = is_full
+    wanted: dict[str, Any] = {"documents": [{"file_id": "file-gone"}], "store": False}
+    if path.endswith("completions"):
+        wanted["messages"] = [{"role": "user", "content": "When?"}]
+    response = await post(app, path, **wanted)
+    assert response.status_code == (503 if is_full else 404)
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_a_search_for_a_refused_response_is_not_made_and_not_billed(is_full: bool) -> None:
+    app = make_app('In 1889: "[1] The Eiffel Tower was built in 1889".')
+    async with client_of(app) as client:
+        store = (await client.post("/v1/vector_stores", json={})).json()["id"]
+        app.limits.is_draining = is_full
+        tool = {"type": "file_search", "vector_store_ids": [store]}
+        response = await client.post("/v1/responses", json={"input": "When?", "tools": [tool]})
+    assert response.status_code == (503 if is_full else 200)
+    app.meter.flush().result()
+    rows = app.database.read("SELECT kind FROM usage_events WHERE kind = 'file_search_calls'")
+    assert len(rows) == (0 if is_full else 1)
+    app.close()

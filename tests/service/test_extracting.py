@@ -9,7 +9,7 @@ import pytest
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatEvent, ChatPrompt
 from owngpt.service.generate import GenerationRequest
-from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, ground
+from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, given, ground
 from owngpt.text.output import ContentDelta
 from owngpt.types import Citation, Message, Passage, SamplingParams, Verdict
 from tests.fakes.engine import make_app
@@ -26,7 +26,7 @@ async def ask(app: App, question: str, passages: Sequence[Passage], options: Gro
     caller = Caller("proj_1", "default", "org_1", "key_1", is_admin=False)
     prompt = ChatPrompt([Message("user", question)])
     request = GenerationRequest(app.models.generative[0], prompt, SamplingParams())
-    async with ground(app, caller, request, passages, options) as generation:
+    async with ground(app, caller, request, given(passages), options) as generation:
         return [event async for event in generation]
 
 

@@ -7,7 +7,7 @@ import pytest
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatPrompt
 from owngpt.service.generate import GenerationRequest
-from owngpt.service.grounding import GroundingOptions, ground
+from owngpt.service.grounding import GroundingOptions, given, ground
 from owngpt.service.search import search
 from owngpt.types import Citation, Message, SamplingParams
 from tests.fakes.engine import engine_of, make_app
@@ -26,7 +26,7 @@ async def test_only_who_may_read_a_document_gets_it_cited(user: str | None, may_
     request = GenerationRequest(
         app.models.generative[0], ChatPrompt([Message("user", "When does the board take leave?")]), SamplingParams()
     )
-    async with ground(app, caller, request, found.passages, GroundingOptions(abstain=False)) as generation:
+    async with ground(app, caller, request, given(found.passages), GroundingOptions(abstain=False)) as generation:
         events = [event async for event in generation]
     cited = {event.file_id for event in events if isinstance(event, Citation) and event.quote == SECRET}
     prompt = engine_of(app).tokenizer.decode(engine_of(app).submissions[0].prompt)

@@ -13,7 +13,7 @@ from owngpt.config import EngineConfig, Settings
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatEvent, ChatPrompt
 from owngpt.service.generate import GenerationRequest
-from owngpt.service.grounding import GroundedEvent, GroundingOptions, ground
+from owngpt.service.grounding import GroundedEvent, GroundingOptions, given, ground
 from owngpt.text.output import ReasoningDelta
 from owngpt.types import Citation, Message, SamplingParams
 from tests.clients.serving import tiny_checkpoint
@@ -48,7 +48,7 @@ async def ask(app: App, seed: int, *, thinks: bool = False) -> list[GroundedEven
     request = GenerationRequest(model, prompt, sampling)
     passages = [passage(PARIS), replace(passage(TOKYO), id="p-b")]
     caller = Caller("proj_1", "default", "org_1", "key_1", is_admin=False)
-    async with ground(app, caller, request, passages, GroundingOptions(abstain=False)) as generation:
+    async with ground(app, caller, request, given(passages), GroundingOptions(abstain=False)) as generation:
         return [event async for event in generation]
 
 

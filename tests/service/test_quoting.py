@@ -14,7 +14,7 @@ from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatEvent, ChatPrompt, ToolUse
 from owngpt.service.evidence import gather
 from owngpt.service.generate import Caching, GenerationRequest
-from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, Mode, ground
+from owngpt.service.grounding import GroundedEvent, GroundedVerdict, GroundingOptions, Mode, given, ground
 from owngpt.service.prose import ProseAnswer
 from owngpt.text.grammar import ResponseFormat, ToolChoice
 from owngpt.text.output import ContentDelta
@@ -43,7 +43,7 @@ async def ask(
     prompt = ChatPrompt(messages, tool_use, response_format)
     params = SamplingParams(**sampling)  # type: ignore[arg-type]
     request = GenerationRequest(app.models.generative[0], prompt, params, caching=Caching("mine"))
-    async with ground(app, caller, request, passages, options) as generation:
+    async with ground(app, caller, request, given(passages), options) as generation:
         return [event async for event in generation]
 
 

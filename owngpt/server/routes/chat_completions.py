@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from anyio import to_thread
@@ -132,8 +133,8 @@ class Answer:
         """The running answer: from documents, where some came along."""
         if self._documents:
             guard, is_kept = self._request.guard, bool(self._body.store)
-            passages = await read_documents(self._app, self._caller, self._documents, guard, is_kept=is_kept)
-            async with ground(self._app, self._caller, self._request, passages, self._options) as grounded:
+            find = partial(read_documents, self._app, self._caller, self._documents, guard, is_kept=is_kept)
+            async with ground(self._app, self._caller, self._request, find, self._options) as grounded:
                 yield grounded
             return
         reader = reader_of(self._request, self._prompt)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from owngpt.service.app import App, Caller
@@ -81,6 +82,7 @@ class Answer:
         self._finish_reason: str | None = None
         self._calls: Sequence[ToolCall] = ()
         self._passages: Sequence[Passage] | None = None  # that the answer is tied to
+        self._found: Found | None = None  # the search that was made for them
         self._box = Toolbox(app, turn, context)
         self.results: dict[str, list[Item]] = {}  # of searches, by their items
         self.usage = Usage()
@@ -164,14 +166,13 @@ class Answer:
     async def _generate(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """One pass of the model over the conversation until now."""
         compacted = await self._compact(turn)
-        found = await self._find(turn)
-        before = self.usage
+        before, is_first = self.usage, self._passages is None
         async with self._generation(turn) as generation:
             for event in self._begin():
                 yield event
             for event in self._tell_whole(compacted.item) if compacted else ():
                 yield event
-            for event in self._tell(found) if found else ():
+            for event in self._tell(self._found) if self._found and is_first else ():
                 yield event
             async for news in generation:
                 self.usage = before + generation.usage
@@ -206,12 +207,12 @@ class Answer:
         outputs = [item for item in self.builder.document["output"] if item["type"] != "compaction"]
         size = INLINE_COST if outputs and turn.guard else 0
         request = self._request(turn, await app.workers.run(size, mask_again, turn.guard, outputs))
-        if self._passages is None:
+        if not (turn.search or turn.documents):
             reader = reader_of(request, turn.prompt((), self._seal))
             async with generate(app, caller, request) as generation:
                 yield GroundedGeneration(as_it_is(generation, reader), generation)
         else:
-            async with ground(app, caller, request, self._passages, turn.grounding) as grounded:
+            async with ground(app, caller, request, partial(self._find, turn), turn.grounding) as grounded:
                 yield grounded
 
     def _request(self, turn: Turn, outputs: Sequence[Item]) -> GenerationRequest:
@@ -230,18 +231,16 @@ class Answer:
             named=turn.named,
         )
 
-    async def _find(self, turn: Turn) -> Found | None:
-        """Look for passages, once: the search that was made."""
-        if self._passages is not None or not (turn.search or turn.documents):
-            return None
-        is_kept = turn.is_stored or turn.conversation_id is not None
-        passages = await read_documents(self._app, self._caller, turn.documents, turn.guard, is_kept=is_kept)
-        found = None
-        if turn.search is not None:
-            found = await find(self._app, self._caller, turn.search, self._context.items, turn.guard)
-            passages = [*passages, *found.passages]
-        self._passages = passages
-        return found
+    async def _find(self, turn: Turn) -> Sequence[Passage]:
+        """The passages, which are looked for once."""
+        if self._passages is None:
+            is_kept = turn.is_stored or turn.conversation_id is not None
+            passages = await read_documents(self._app, self._caller, turn.documents, turn.guard, is_kept=is_kept)
+            if turn.search is not None:
+                self._found = await find(self._app, self._caller, turn.search, self._context.items, turn.guard)
+                passages = [*passages, *self._found.passages]
+            self._passages = passages
+        return self._passages
 
     def _tell(self, found: Found) -> Iterator[Event]:
         """The events of a search. What it found is shown where it is asked for, and stored in any case."""
