@@ -9,74 +9,9 @@ import pytest
 from owngpt.store.db import Database, SQLite
 from owngpt.store.migrations import Dialect, migration_files
 from tests.fakes.postgresql import Server
+from tests.store.migration_rows import ROWS
 
 NEWEST = len(migration_files())
-# version -> what a database of that version may hold beside what earlier ones do
-ROWS: dict[int, list[tuple[str, dict[str, str | int]]]] = {
-    1: [
-        ("organizations", {"id": "org-1", "name": "default", "created_at": 1}),
-        ("projects", {"id": "proj_1", "organization_id": "org-1", "name": "default", "created_at": 1}),
-        (
-            "keys",
-            {
-                "id": "key_1",
-                "project_id": "proj_1",
-                "name": "first",
-                "hash": "h",
-                "prefix": "sk-own-abc",
-                "last4": "wxyz",
-                "scopes": "api admin",
-                "created_at": 1,
-            },
-        ),
-    ],
-    2: [
-        (
-            "receipts",
-            {
-                "id": "chatcmpl-1",
-                "project_id": "proj_1",
-                "created_at": 1,
-                "operation": "chat",
-                "model": "garlic",
-                "digest": "d",
-                "request": "{}",
-                "inputs": "{}",
-                "outputs": "[]",
-            },
-        )
-    ],
-    3: [
-        (
-            "files",
-            {
-                "id": "file-1",
-                "project_id": "proj_1",
-                "filename": "a.txt",
-                "purpose": "batch",
-                "bytes": 1,
-                "sha256": "0" * 64,
-                "created_at": 1,
-            },
-        ),
-        ("file_readers", {"file_id": "file-1", "principal": "user:1"}),
-        (
-            "batches",
-            {
-                "id": "batch_1",
-                "project_id": "proj_1",
-                "key_id": "key_1",
-                "endpoint": "/v1/embeddings",
-                "completion_window": "24h",
-                "input_file_id": "file-1",
-                "readers": "user:1",
-                "status": "completed",
-                "created_at": 1,
-                "expires_at": 2,
-            },
-        ),
-    ],
-}
 
 
 class Raw:
@@ -122,9 +57,24 @@ def statements_of(dialect: Dialect, version: int) -> list[str]:
         made += statements
         made.append(f"INSERT INTO migrations (version, name, applied_at) VALUES ({number}, '{name}', 1)")
         for table, row in ROWS.get(number, []):
-            values = ", ".join(map(repr, row.values()))
+            values = ", ".join(literal(dialect, value) for value in row.values())
             made.append(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})")
     return made
+
+
+def literal(dialect: Dialect, value: str | float | bytes) -> str:
+    """A value as it stands in a statement."""
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'" if dialect == "sqlite" else f"'\\x{value.hex()}'"
+    return repr(value)
+
+
+def test_every_table_has_a_row_here(tmp_path: Path) -> None:
+    """So that nobody adds a table whose rows a later migration could lose unseen."""
+    database = SQLite(tmp_path / "owngpt.db")
+    tables = {row["name"] for row in database.read("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    database.close()
+    assert {table for rows in ROWS.values() for table, _ in rows} == tables - {"migrations"}
 
 
 @pytest.mark.parametrize("version", range(NEWEST + 1))

@@ -1,0 +1,356 @@
+"""A row of every table, under the version that made the table: what a database of that version may hold."""
+
+from __future__ import annotations
+
+Row = dict[str, str | int | float | bytes]
+
+ROWS: dict[int, list[tuple[str, Row]]] = {
+    1: [
+        ("organizations", {"id": "org-1", "name": "default", "created_at": 1}),
+        ("projects", {"id": "proj_1", "organization_id": "org-1", "name": "default", "created_at": 1}),
+        (
+            "keys",
+            {
+                "id": "key_1",
+                "project_id": "proj_1",
+                "name": "first",
+                "hash": "h",
+                "prefix": "sk-own-abc",
+                "last4": "wxyz",
+                "scopes": "api admin",
+                "created_at": 1,
+            },
+        ),
+    ],
+    2: [
+        (
+            "receipts",
+            {
+                "id": "chatcmpl-1",
+                "project_id": "proj_1",
+                "created_at": 1,
+                "operation": "chat",
+                "model": "garlic",
+                "digest": "d",
+                "request": "{}",
+                "inputs": "{}",
+                "outputs": "[]",
+            },
+        )
+    ],
+    3: [
+        (
+            "files",
+            {
+                "id": "file-1",
+                "project_id": "proj_1",
+                "filename": "a.txt",
+                "purpose": "batch",
+                "bytes": 1,
+                "sha256": "0" * 64,
+                "created_at": 1,
+            },
+        ),
+        ("file_readers", {"file_id": "file-1", "principal": "user:1"}),
+        (
+            "uploads",
+            {
+                "id": "upload_1",
+                "project_id": "proj_1",
+                "key_id": "key_1",
+                "filename": "b.pdf",
+                "purpose": "assistants",
+                "bytes": 2,
+                "mime_type": "application/pdf",
+                "readers": "group:1",
+                "status": "pending",
+                "created_at": 1,
+                "expires_at": 2,
+            },
+        ),
+        (
+            "upload_parts",
+            {"id": "part_1", "upload_id": "upload_1", "bytes": 1, "sha256": "1" * 64, "created_at": 1},
+        ),
+        (
+            "batches",
+            {
+                "id": "batch_1",
+                "project_id": "proj_1",
+                "key_id": "key_1",
+                "endpoint": "/v1/embeddings",
+                "completion_window": "24h",
+                "input_file_id": "file-1",
+                "readers": "user:1",
+                "status": "completed",
+                "created_at": 1,
+                "expires_at": 2,
+            },
+        ),
+        (
+            "batch_lines",
+            {"batch_id": "batch_1", "line": 1, "custom_id": "a", "place": 0, "bytes": 9, "status": "pending"},
+        ),
+    ],
+    4: [
+        (
+            "users",
+            {
+                "id": "user-1",
+                "organization_id": "org-1",
+                "email": "a@example.com",
+                "name": "山田",
+                "role": "owner",
+                "added_at": 1,
+            },
+        ),
+        (
+            "service_accounts",
+            {"id": "svc_acct_1", "project_id": "proj_1", "name": "robot", "role": "member", "created_at": 1},
+        ),
+        ("project_users", {"project_id": "proj_1", "user_id": "user-1", "role": "member", "added_at": 1}),
+        (
+            "invites",
+            {
+                "id": "invite-1",
+                "organization_id": "org-1",
+                "email": "b@example.com",
+                "role": "reader",
+                "projects": "[]",
+                "hash": "i",
+                "created_at": 1,
+                "expires_at": 2,
+            },
+        ),
+        ("user_groups", {"id": "group_1", "organization_id": "org-1", "name": "support", "created_at": 1}),
+        ("group_members", {"group_id": "group_1", "user_id": "svc_acct_1", "added_at": 1}),
+        ("project_groups", {"project_id": "proj_1", "group_id": "group_1", "role": "member", "created_at": 1}),
+        (
+            "roles",
+            {
+                "id": "role_1",
+                "organization_id": "org-1",
+                "project_id": "proj_1",
+                "name": "reads",
+                "permissions": "api.files.read",
+                "created_at": 1,
+                "updated_at": 1,
+            },
+        ),
+        (
+            "role_assignments",
+            {"role_id": "role_1", "principal_id": "user-1", "project_id": "proj_1", "created_at": 1},
+        ),
+        (
+            "audit_logs",
+            {
+                "id": "audit_log-1",
+                "organization_id": "org-1",
+                "type": "api_key.created",
+                "effective_at": 1,
+                "actor": "{}",
+                "event": "{}",
+            },
+        ),
+    ],
+    5: [
+        (
+            "usage_events",
+            {
+                "id": "event_1",
+                "request_id": "chatcmpl-1",
+                "organization_id": "org-1",
+                "project_id": "proj_1",
+                "key_id": "key_1",
+                "kind": "completions",
+                "tier": "default",
+                "created_at": 1,
+                "outcome": "completed",
+                "num_requests": 1,
+                "input_tokens": 5,
+                "cached_tokens": 4,
+                "cache_write_tokens": 1,
+                "output_tokens": 3,
+                "reasoning_tokens": 2,
+                "bytes": 0,
+                "input_cost": 10,
+                "cached_cost": 4,
+                "output_cost": 9,
+            },
+        ),
+        ("monthly_costs", {"organization_id": "org-1", "project_id": "proj_1", "month": 0, "cost": 23}),
+        ("project_rate_limits", {"project_id": "proj_1", "model": "*", "requests_per_minute": 60}),
+        (
+            "spend_limits",
+            {"organization_id": "org-1", "project_id": "proj_1", "threshold_amount": 100, "created_at": 1},
+        ),
+        (
+            "spend_alerts",
+            {
+                "id": "alert_1",
+                "organization_id": "org-1",
+                "project_id": "",
+                "threshold_amount": 50,
+                "recipients": "[]",
+                "created_at": 1,
+            },
+        ),
+        ("spend_alert_events", {"alert_id": "alert_1", "month": 0, "cost": 23, "created_at": 1}),
+    ],
+    6: [
+        (
+            "responses",
+            {"id": "resp_1", "project_id": "proj_1", "created_at": 1, "status": "in_progress", "body": "{}"},
+        ),
+        (
+            "response_items",
+            {
+                "response_id": "resp_1",
+                "position": 0,
+                "id": "msg_1",
+                "project_id": "proj_1",
+                "is_output": 0,
+                "item": "{}",
+            },
+        ),
+        (
+            "response_jobs",
+            {
+                "response_id": "resp_1",
+                "project_id": "proj_1",
+                "key_id": "key_1",
+                "created_at": 1,
+                "beat_at": 0,
+                "request": "{}",
+            },
+        ),
+        ("response_events", {"response_id": "resp_1", "sequence_number": 0, "created_at": 1, "event": "{}"}),
+        ("conversations", {"id": "conv_1", "project_id": "proj_1", "created_at": 1, "metadata": "{}"}),
+        (
+            "conversation_items",
+            {"conversation_id": "conv_1", "position": 0, "id": "msg_2", "project_id": "proj_1", "item": "{}"},
+        ),
+        (
+            "chat_completions",
+            {
+                "id": "chatcmpl-1",
+                "project_id": "proj_1",
+                "created_at": 1,
+                "model": "garlic",
+                "body": "{}",
+                "messages": "[]",
+            },
+        ),
+        ("chat_completion_metadata", {"completion_id": "chatcmpl-1", "name": "topic", "content": "leave"}),
+        (
+            "answer_sources",
+            {
+                "owner_id": "resp_1",
+                "project_id": "proj_1",
+                "vector_store_id": "vs_1",
+                "file_id": "file-1",
+                "readers": "user:1",
+            },
+        ),
+    ],
+    7: [
+        (
+            "vector_stores",
+            {
+                "id": "vs_1",
+                "project_id": "proj_1",
+                "name": "handbook",
+                "description": "",
+                "metadata": "{}",
+                "created_at": 1,
+                "last_active_at": 1,
+            },
+        ),
+        ("documents", {"project_id": "proj_1", "digest": "d", "content": b"\x00text\xff", "created_at": 1}),
+        (
+            "vector_store_files",
+            {
+                "vector_store_id": "vs_1",
+                "id": "file-1",
+                "project_id": "proj_1",
+                "key_id": "key_1",
+                "filename": "a.txt",
+                "status": "completed",
+                "attributes": "{}",
+                "chunking": "{}",
+                "created_at": 1,
+            },
+        ),
+        ("vector_store_file_readers", {"vector_store_id": "vs_1", "file_id": "file-1", "principal": "user:1"}),
+        (
+            "vector_store_file_batches",
+            {"id": "vsfb_1", "vector_store_id": "vs_1", "project_id": "proj_1", "created_at": 1},
+        ),
+        ("vector_store_batch_files", {"batch_id": "vsfb_1", "file_id": "file-1"}),
+    ],
+    8: [
+        (
+            "indexed_files",
+            {
+                "vector_store_id": "vs_1",
+                "file_id": "file-1",
+                "project_id": "proj_1",
+                "filename": "a.txt",
+                "attributes": "{}",
+                "readers": '["user:1"]',
+                "created_at": 1,
+                "content": "c",
+            },
+        ),
+        (
+            "chunks",
+            {
+                "vector_store_id": "vs_1",
+                "file_id": "file-1",
+                "number": 0,
+                "id": "chunk_1",
+                "body": "text",
+                "begins": 0,
+                "pages": "[]",
+                "headings": "[]",
+            },
+        ),
+        (
+            "index_segments",
+            {
+                "vector_store_id": "vs_1",
+                "file_id": "file-1",
+                "base": 0,
+                "num_chunks": 1,
+                "content": "c",
+                "analysis": "1",
+                "terms": b"\x01\x00",
+                "embedder": "minilm",
+                "dimensions": 1,
+                "vectors": b"\x00\x3c",
+            },
+        ),
+        ("index_revisions", {"vector_store_id": "vs_1", "revision": "r"}),
+    ],
+    9: [
+        ("privacy_policies", {"project_id": "proj_1", "policy": "{}", "updated_at": 1}),
+        ("privacy_vaults", {"owner_id": "resp_1", "project_id": "proj_1", "sealed": "s", "updated_at": 1}),
+    ],
+    10: [
+        (
+            "thresholds",
+            {
+                "id": "threshold_1",
+                "project_id": "proj_1",
+                "language": "ja",
+                "threshold": 0.5,
+                "num_questions": 200,
+                "false_answers": 0.25,
+                "bound": 0.375,
+                "confidence": 0.75,
+                "answered": 0.625,
+                "created_at": 1,
+            },
+        )
+    ],
+}
