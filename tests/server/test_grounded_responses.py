@@ -118,3 +118,23 @@ async def test_a_search_for_a_refused_response_is_not_made_and_not_billed(is_ful
     rows = app.database.read("SELECT kind FROM usage_events WHERE kind = 'file_search_calls'")
     assert len(rows) == (0 if is_full else 1)
     app.close()
+
+
+@pytest.mark.parametrize("abstain", [False, True])
+async def test_what_is_said_after_a_call_counts_the_characters_of_its_own_message(abstain: bool) -> None:
+    """A model may say something, call a tool and go on: two messages, each with its own citations and sentences."""
+    quote = "The Eiffel Tower was built in 1889"
+    app = make_app(f'First: "[1] {quote}". {CALL}\nAnd then: "[1] It is made of iron". Of that, all.')
+    fields: dict[str, Any] = {"tools": [TOOL], "citation_options": {"abstain": abstain, "threshold": 0.05}}
+    output = (await post(app, **fields)).json()["output"]
+    messages = [item for item in output if item["type"] == "message"]
+    assert [item["type"] for item in output] == ["message", "function_call", "message"]
+    for message, quoted in zip(messages, (quote, "It is made of iron"), strict=True):
+        (part,) = message["content"]
+        (annotation,) = part["annotations"]
+        assert (annotation["quote"], part["text"][: annotation["index"]][-len(quoted) - 1 :]) == (quoted, f'{quoted}"')
+        for sentence in message["grounding"]["sentences"]:
+            assert 0 <= sentence["start_index"] < sentence["end_index"] <= len(part["text"])
+        assert [index for one in message["grounding"]["sentences"] for index in one["citations"]] == [
+            annotation["index"]
+        ]

@@ -31,6 +31,7 @@ from owngpt.service.responses.open_items import (
     copy,
 )
 from owngpt.service.responses.seal import Seal
+from owngpt.service.responses.spoken import Spoken
 from owngpt.service.responses.usage import response_usage
 from owngpt.text.output import ContentDelta, OutputDelta, ReasoningDelta, ToolCallArguments, ToolCallStart
 from owngpt.types import Citation, ToolCall, Usage, Verdict
@@ -62,6 +63,7 @@ class ResponseBuilder:
         self._sequence_number = num_events - 1
         self._open: OpenItem | None = None
         self._logprobs: list[Item] = []  # of text that has not come yet
+        self._spoken = Spoken()  # in this pass
         self._hosted_calls: dict[int, tuple[ToolCallStart, list[str]]] = {}
 
     def begin(self, status: str = "in_progress") -> Iterator[Event]:
@@ -102,25 +104,24 @@ class ResponseBuilder:
         return len(self._output), self._event
 
     def cite(self, citation: Citation) -> Iterator[Event]:
-        """A citation in the message that is open."""
-        message = yield from self._message()
-        yield from message.annotate(file_citation(citation))
+        """A citation in the message that it belongs to."""
+        message, placed = self._spoken.place(citation)
+        yield from message.annotate(file_citation(placed))
 
     def conclude(self, verdict: GroundedVerdict) -> Iterator[Event]:
         """What the answer is worth. An abstention that could not be said in the answer's format is a refusal."""
-        has_text = isinstance(self._open, OpenMessage)  # else the message is that of an earlier pass
-        if verdict.verdict is Verdict.ABSTAINED and not has_text:
+        if verdict.verdict is Verdict.ABSTAINED and not self._spoken:
             refusal = OpenRefusal(len(self._output), self._event)
             yield from self.open(refusal)
             yield from refusal.add(verdict.message)
-        message = next((item for item in reversed(self._output) if item["type"] == "message"), None)
-        if message is not None:
-            message["grounding"] = grounding_json(verdict)
+            refusal.item["grounding"] = grounding_json(verdict)
+        for message, own in self._spoken.verdicts(verdict):
+            message.item["grounding"] = grounding_json(own)
 
     def take_calls(self) -> list[ToolCall]:
         """The calls of hosted tools since this was asked last."""
         calls, self._hosted_calls = self._hosted_calls, {}
-        self.pass_id = new_pass()
+        self.pass_id, self._spoken = new_pass(), Spoken()
         return [ToolCall(start.id, start.name, "".join(parts), start.type) for start, parts in calls.values()]
 
     def finish(self, usage: Usage, incomplete: str | None = None) -> Iterator[Event]:
@@ -164,6 +165,7 @@ class ResponseBuilder:
             case ContentDelta():
                 message = yield from self._message()
                 message.expect(self._take_logprobs())
+                self._spoken.add(delta.text)
                 yield from message.add(delta.text)
             case ReasoningDelta():
                 thought = yield from self._thought()
@@ -181,6 +183,7 @@ class ResponseBuilder:
         if not isinstance(self._open, OpenMessage):
             message = OpenMessage(len(self._output), self._event)
             yield from self.open(message)
+            self._spoken.begin(message)
             return message
         return self._open
 
