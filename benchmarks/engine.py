@@ -2,6 +2,7 @@
 
     sh benchmarks/peers/setup.sh .peers          # once: llama.cpp and OpenVINO, in environments of their own
     python -m benchmarks.engine --against llama.cpp,openvino,transformers [--dtype int8,int4,bf16] [--write]
+    python -m benchmarks.engine --against llama.cpp,openvino --as-installed    # without our tuning of the others
 
 The shape is Qwen3-0.6B's with random weights: speed does not depend on the values. Every engine lives in a process of
 its own for as long as the benchmark lasts, and all take turns in short pieces, so that all meet the same machine; who
@@ -32,6 +33,7 @@ PROMPT, CONTEXT = 512, 128
 PEERS = ("llama.cpp", "openvino", "transformers")
 PEERS_FOLDER = Path(os.environ.get("OWNGPT_PEERS", ".peers"))
 BITS = {"int4": 4, "int8": 8, "bf16": 16, "fp32": 32}
+LLAMA_CPP_AS_INSTALLED = ("-1", "1")  # flash attention as it sees fit, one KV buffer
 GGUF_BITS = {"Q4_0": 4, "Q8_0": 8, "BF16": 16}
 
 
@@ -52,10 +54,26 @@ def peers_option(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
 @click.option("--steps", default=16, show_default=True, type=click.IntRange(min=1), help="Of decode, in each turn.")
 @click.option("--threads", default=os.cpu_count() or 1, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--as-installed",
+    is_flag=True,
+    help="The others as they come: OpenVINO with the logits of every position, as optimum-intel exports it, "
+    "llama.cpp with one KV buffer and its own choice of attention. Without it, each at the best we found.",
+)
 @click.option("--tiny", is_flag=True, help="A small shape, to try the script with.")
 @click.option("--write", is_flag=True, help="Keep the table in benchmarks/results.")
 @peers_option
-def main(against: str, dtype: str, rounds: int, steps: int, threads: int, tiny: bool, write: bool, peers: Path) -> None:
+def main(
+    against: str,
+    dtype: str,
+    rounds: int,
+    steps: int,
+    threads: int,
+    as_installed: bool,
+    tiny: bool,
+    write: bool,
+    peers: Path,
+) -> None:
     """Print the table."""
     names, dtypes = _listed(against, PEERS), _listed(dtype, tuple(BITS))
     machine = hardware()
@@ -63,7 +81,7 @@ def main(against: str, dtype: str, rounds: int, steps: int, threads: int, tiny: 
     with ExitStack() as stack:
         contestants = [*ours(folder, dtypes, threads)]
         for name in names:
-            contestants += STARTERS[name](folder, peers.absolute(), threads, set(dtypes))
+            contestants += STARTERS[name](folder, peers.absolute(), threads, set(dtypes), as_installed)
         for contestant in contestants:
             stack.callback(contestant.close)
         entries = [Entry(contestant.name, contestant.format, contestant.bits) for contestant in contestants]
@@ -76,7 +94,7 @@ def main(against: str, dtype: str, rounds: int, steps: int, threads: int, tiny: 
     text = report(entries, abouts, machine, rounds, steps)
     click.echo(text)
     if write:
-        keep("engine", text)
+        keep("engine-as-installed" if as_installed else "engine", text)
 
 
 def play(contestants: Sequence[Contestant], entries: Sequence[Entry], steps: int) -> None:
@@ -96,27 +114,29 @@ def ours(folder: Path, dtypes: Sequence[str], threads: int) -> list[Contestant]:
     return [Contestant("owngpt", dtype, BITS[dtype], [*command, dtype, str(threads)]) for dtype in dtypes]
 
 
-def llama_cpp(folder: Path, peers: Path, threads: int, dtypes: set[str]) -> list[Contestant]:
+def llama_cpp(folder: Path, peers: Path, threads: int, dtypes: set[str], as_installed: bool) -> list[Contestant]:
     """Every format that one of ours is compared with."""
     python, files = peers / "llama/bin/python", folder.parent / "gguf"
     env = {"LLAMA_CPP_LIB_PATH": str(peers / "llama.cpp/bin")}
     subprocess.run([python, "-m", "benchmarks.peers.gguf_files", folder, files], check=True, cwd=_ROOT)
     least = min(BITS[dtype] for dtype in dtypes)
     command: list[str | Path] = [python, "-m", "benchmarks.peers.llama_cpp"]
+    options = [str(threads), *(LLAMA_CPP_AS_INSTALLED if as_installed else ())]
     return [
-        Contestant("llama.cpp", kind, bits, [*command, files / f"{kind}.gguf", str(threads)], env)
+        Contestant("llama.cpp", kind, bits, [*command, files / f"{kind}.gguf", *options], env)
         for kind, bits in GGUF_BITS.items()
         if bits >= least
     ]
 
 
-def openvino(folder: Path, peers: Path, threads: int, dtypes: set[str]) -> list[Contestant]:
+def openvino(folder: Path, peers: Path, threads: int, dtypes: set[str], as_installed: bool) -> list[Contestant]:
     """int8, computing in bf16."""
     command: list[str | Path] = [peers / "openvino/bin/python", "-m", "benchmarks.peers.openvino", folder]
-    return [Contestant("OpenVINO", "int8", 8, [*command, folder.parent / "openvino-int8", str(threads)])]
+    options = [str(threads), "all" if as_installed else "last"]
+    return [Contestant("OpenVINO", "int8", 8, [*command, folder.parent / "openvino-int8", *options])]
 
 
-def transformers(folder: Path, peers: Path, threads: int, dtypes: set[str]) -> list[Contestant]:
+def transformers(folder: Path, peers: Path, threads: int, dtypes: set[str], as_installed: bool) -> list[Contestant]:
     """bf16, from our own environment."""
     command: list[str | Path] = [sys.executable, "-m", "benchmarks.peers.transformers", folder, "bf16", str(threads)]
     return [Contestant("transformers", "bf16", 16, command)]

@@ -19,6 +19,7 @@ from benchmarks.peers.turns import serve, timed
 
 MAX_STREAMS, CONTEXT_OF_EACH = 16, 512
 ON, OFF = "1", "0"
+ATTENTION = {ON: "on", OFF: "off", "-1": "as it sees fit"}
 
 
 class LlamaCpp:
@@ -41,7 +42,7 @@ class LlamaCpp:
         self._num_tokens = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
         self.about = (
             f"llama.cpp (llama-cpp-python {llama_cpp.__version__}), {params.n_threads} threads,"
-            f" flash attention {'on' if flash_attention == ON else 'off'}, "
+            f" flash attention {ATTENTION[flash_attention]}, "
             f"{'one KV buffer' if unified == ON else 'KV buffers by sequence'}, ubatch {params.n_ubatch}"
         )
 
