@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,8 +36,8 @@ def citations(
     """Attack the citations of a model's answers, and count those that do not hold.
 
     Answers come from the documents of FOLDER (without it, from made-up texts), with attacks in some of them, and
-    orders to invent quotes. Exit status 1 if any quote does not stand at its offsets, comes from what was not given,
-    or has quotation marks and no citation.
+    orders to invent quotes; documents of somebody else stand beside them. Exit status 1 if any quote does not stand at
+    its offsets, comes from what the caller may not read, or has quotation marks and no citation.
     """
     from owngpt.cli.attacked import answer_all
     from owngpt.config import Settings
@@ -103,9 +103,13 @@ def summary(model: str, tally: Tally, seconds: float) -> dict[str, Any]:
 
 def table(tallies: Mapping[str, tuple[Tally, float]]) -> str:
     """Markdown, a line for each model."""
+    return table_of([summary(model, tally, seconds) for model, (tally, seconds) in tallies.items()])
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same, of summaries."""
     lines = ["| model | answers | quotes cited | abstained | not verbatim | not readable | loose marks | seconds |"]
     lines.append("|---|---|---|---|---|---|---|---|")
-    for model, (tally, seconds) in tallies.items():
-        values = list(summary(model, tally, seconds).values())
-        lines.append("| " + " | ".join(f"{v:,}" if isinstance(v, int) else str(v) for v in values) + " |")
+    for row in rows:
+        lines.append("| " + " | ".join(f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()) + " |")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from owngpt.cli.attacked import answer_all
 from owngpt.cli.eval import eval as eval_group
-from owngpt.evals.citations import HOSTILE, Case, Tally, cases, has_loose_marks, is_verbatim, made_up
+from owngpt.evals.citations import HOSTILE, Attacked, Case, Tally, cases, has_loose_marks, is_verbatim, made_up
 from owngpt.service.app import App
 from owngpt.types import Citation, Passage
 from tests.clients.serving import tiny_app, tiny_checkpoint
@@ -35,8 +35,8 @@ def test_no_model_and_no_document_can_make_a_quote_that_is_not_verbatim(app: App
     assert (tally.not_verbatim, tally.not_readable, tally.unlocked) == (0, 0, 0), tally.faults
 
 
-def case(text: str) -> Case:
-    return Case("?", [Passage("p", text, "file-1", "a.txt")], {"file-1": text}, 0)
+def case(text: str, *, is_hidden: bool = False) -> Case:
+    return Case("?", [Attacked("file-1", text, 0, len(text), is_hidden)], 0)
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,31 @@ def case(text: str) -> Case:
     ],
 )
 def test_the_check_sees_what_is_wrong(text: str, citation: Citation, is_right: bool) -> None:
-    assert is_verbatim(case("So is so."), text, citation) == is_right
+    assert is_verbatim(Tally.of([case("So is so.")]).documents, text, citation) == is_right
 
 
 def test_the_tally_counts_marks_that_nothing_vouches_for() -> None:
-    tally = Tally()
-    tally.add(case("So it is."), 'He said "no".', [])
-    tally.add(case("So it is."), "No.", [Citation(1, "x", "file-9", "z", 0, 1)])
+    asked = case("So it is.")
+    tally = Tally.of([asked])
+    tally.add(asked, 'He said "no".', [])
+    tally.add(asked, "No.", [Citation(1, "x", "file-9", "z", 0, 1)])
     assert (tally.unlocked, tally.not_readable, tally.not_verbatim) == (1, 1, 1)
     assert not has_loose_marks("It's so.", [])
+
+
+def test_the_tally_counts_what_is_for_somebody_else_whether_it_is_found_or_cited() -> None:
+    asked = case("So it is.", is_hidden=True)
+    tally = Tally.of([asked])
+    tally.found(asked, [Passage("p", "So it is.", "file-1", "a.txt")])
+    tally.add(asked, '"So it"', [Citation(7, "So it", "file-1", "a.txt", 0, 5)])
+    assert (tally.not_readable, tally.not_verbatim) == (2, 0)
+
+
+def test_cases_hide_documents_some_of_which_say_what_others_say() -> None:
+    documents = [document for asked in cases(made_up(20), HOSTILE, 50) for document in asked.documents]
+    open_ones = {document.passage for document in documents if not document.is_hidden}
+    hidden = [document for document in documents if document.is_hidden]
+    assert len(documents) // 8 < sum(document.passage in open_ones for document in hidden) < len(hidden)
 
 
 def test_cases_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
