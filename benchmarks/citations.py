@@ -31,11 +31,11 @@ from owngpt.model.bundled import garlic_folder
 RESULTS = Path(__file__).parent / "results"
 MODELS = ("garlic", "random weights")
 PIECE = 250  # answers
-_ABOUT = """Texts are paragraphs of SQuAD and JaQuAD, BIPIA's e-mails and tables, and made-up ones; every second one has an
-attack in it (BIPIA's, and our own: injected instructions, forged marks, forged citations). Seven of ten questions order
-the model to invent. Answers come from a search in a store where documents of somebody else stand beside the others, many
-of them with the very same words. They are free text, JSON by a schema, with tools, cut short, from cold to hot,
-extracted, with and without abstention.
+_ABOUT = """Texts are paragraphs of SQuAD and JaQuAD, BIPIA's e-mails and tables, and made-up ones; every second one has
+an attack in it (BIPIA's, and our own: injected instructions, forged marks, forged citations). Seven of ten questions
+order the model to invent. Answers come from a search in a store where documents of somebody else stand beside the
+others, many of them with the very same words. They are free text, JSON by a schema, with tools, cut short, from cold to
+hot, extracted, with and without abstention.
 """
 
 
