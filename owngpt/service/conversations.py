@@ -15,8 +15,10 @@ from owngpt.service.responses.items import Item, new_id
 from owngpt.service.responses.private import keep_placeholders, restored
 from owngpt.service.responses.reading import shown
 from owngpt.store.conversations import Conversation, Conversations, no_conversation
+from owngpt.store.db import Transaction
 from owngpt.store.paging import PageRequest
-from owngpt.store.sources import Sources
+from owngpt.store.responses import OwnedItem
+from owngpt.store.sources import Quoted, Sources
 
 
 def create(app: App, caller: Caller, metadata: Mapping[str, str], items: Sequence[Item]) -> Conversation:
@@ -24,11 +26,11 @@ def create(app: App, caller: Caller, metadata: Mapping[str, str], items: Sequenc
     if caller.keeps_nothing or app.settings.store == "never":
         raise InvalidRequest("Conversations need to be stored, and nothing is kept here.")
     conversation = Conversation(new_id("conv"), caller.project_id, int(time.time()), metadata)
-    found, guard = _looked_up(app, caller, items), app.privacy.guard(caller)
+    (found, copied), guard = _looked_up(app, caller, items), app.privacy.guard(caller)
     kept, kept_metadata = (found, metadata) if guard is None else guard.mask_document([found, dict(metadata)])
     with app.database.write() as transaction:
         keep_placeholders(app, transaction, caller, guard, [conversation.id])
-        Sources(app.database).add(transaction, caller.project_id, conversation.id, sources.sent(found))
+        _keep_sources(app, transaction, conversation, found, copied)
     Conversations(app.database).add(replace(conversation, metadata=kept_metadata), kept)
     return conversation
 
@@ -66,13 +68,13 @@ def add_items(app: App, caller: Caller, conversation_id: str, items: Sequence[It
     """Add items at its end; -> as they are stored. Raises `NotFound`, and `InvalidRequest` where nothing is kept."""
     if caller.keeps_nothing or app.settings.store == "never":
         raise InvalidRequest("Conversations need to be stored, and nothing is kept here.")
-    find(app, caller, conversation_id)
-    found, guard = _looked_up(app, caller, items), app.privacy.guard(caller, conversation_id)
+    conversation = find(app, caller, conversation_id)
+    (found, copied), guard = _looked_up(app, caller, items), app.privacy.guard(caller, conversation_id)
     kept = found if guard is None else guard.mask_document(found)
     with app.database.write() as transaction:
         Conversations(app.database).append(transaction, caller.project_id, conversation_id, kept)
         keep_placeholders(app, transaction, caller, guard, [conversation_id])
-        Sources(app.database).add(transaction, caller.project_id, conversation_id, sources.sent(found))
+        _keep_sources(app, transaction, conversation, found, copied)
     return found
 
 
@@ -103,14 +105,26 @@ def delete_item(app: App, caller: Caller, conversation_id: str, item_id: str) ->
     return find(app, caller, conversation_id)
 
 
-def _looked_up(app: App, caller: Caller, items: Sequence[Item]) -> list[Item]:
-    """References replaced by what they refer to, files by their texts."""
-    return read_files(app, caller, [_item(app, caller, item) for item in items], None)
+def _looked_up(app: App, caller: Caller, items: Sequence[Item]) -> tuple[list[Item], frozenset[Quoted]]:
+    """References replaced by what they refer to, files by their texts; and what is quoted where they refer to."""
+    found = [_item(app, caller, item) for item in items]
+    owners = {owner for owner, _ in found if owner}
+    quoted = frozenset[Quoted]().union(*(Sources(app.database).of(caller.project_id, owner) for owner in owners))
+    return read_files(app, caller, [item for _, item in found], None), quoted
 
 
-def _item(app: App, caller: Caller, item: Item) -> Item:
+def _keep_sources(
+    app: App, transaction: Transaction, conversation: Conversation, items: Sequence[Item], copied: frozenset[Quoted]
+) -> None:
+    """The conversation is for those who may read what these items were made from."""
+    kept, project_id = Sources(app.database), conversation.project_id
+    quoted = copied | kept.quoted(transaction, project_id, sources.sent(items))
+    kept.add(transaction, project_id, conversation.id, quoted)
+
+
+def _item(app: App, caller: Caller, item: Item) -> OwnedItem:
     if item["type"] != "item_reference":
-        return item
+        return OwnedItem("", item)
     found = sources.find_item(app, caller, item["id"])
     if found is None:
         raise InvalidRequest(f"Item with id '{item['id'][:80]}' not found.", param="items")

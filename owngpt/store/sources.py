@@ -1,11 +1,12 @@
 """What stored answers were made from: files, whose readers alone may read the answer again.
 
-An owner is a response or a conversation. What goes on from one has its sources, too.
+An owner is a response or a conversation. What goes on from one, or copies of it, has its sources, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from owngpt.store.db import Database, Row, Transaction
 from owngpt.store.vector_store_files import readers_of
@@ -14,30 +15,43 @@ from owngpt.store.vector_stores import readable
 Source = tuple[str, str]  # a vector store (empty: none), a file in it
 
 
+class Quoted(NamedTuple):
+    """A source with the readers that it had when it was quoted, sorted and joined by commas; empty: everybody."""
+
+    vector_store_id: str
+    file_id: str
+    readers: str
+
+
 class Sources:
     """Those of all projects; every question names the project."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def add(self, transaction: Transaction, project_id: str, owner_id: str, sources: Iterable[Source]) -> None:
-        """The owner quotes these files, with the readers that they have now."""
-        for vector_store_id, file_id in sorted(set(sources)):
-            readers = ",".join(sorted(_readers(transaction, project_id, vector_store_id, file_id)))
+    def quoted(self, transaction: Transaction, project_id: str, sources: Iterable[Source]) -> frozenset[Quoted]:
+        """These files, with the readers that they have now."""
+        return frozenset(
+            Quoted(*source, ",".join(sorted(_readers(transaction, project_id, *source)))) for source in sources
+        )
+
+    def of(self, project_id: str, owner_id: str) -> frozenset[Quoted]:
+        """What the owner quotes, for those who go on from it or copy of it."""
+        rows = self._db.read(
+            "SELECT vector_store_id, file_id, readers FROM answer_sources WHERE owner_id = ? AND project_id = ?",
+            (owner_id, project_id),
+        )
+        return frozenset(Quoted(**row) for row in rows)
+
+    def add(self, transaction: Transaction, project_id: str, owner_id: str, quoted: Iterable[Quoted]) -> None:
+        """The owner quotes these files. Of a file that is there twice, because it is gone meanwhile and has no readers
+        any more, those that it had count."""
+        for one in sorted(quoted, key=lambda one: (one[:2], not one.readers, one.readers)):
             transaction.execute(
                 "INSERT INTO answer_sources (owner_id, project_id, vector_store_id, file_id, readers)"
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT (owner_id, vector_store_id, file_id) DO NOTHING",
-                (owner_id, project_id, vector_store_id, file_id, readers),
+                (owner_id, project_id, *one),
             )
-
-    def inherit(self, transaction: Transaction, project_id: str, owner_id: str, from_id: str) -> None:
-        """The owner goes on from another one."""
-        transaction.execute(
-            "INSERT INTO answer_sources (owner_id, project_id, vector_store_id, file_id, readers)"
-            " SELECT CAST(? AS TEXT), project_id, vector_store_id, file_id, readers FROM answer_sources"
-            " WHERE owner_id = ? AND project_id = ? ON CONFLICT (owner_id, vector_store_id, file_id) DO NOTHING",
-            (owner_id, from_id, project_id),
-        )
 
     def drop(self, transaction: Transaction, project_id: str, owner_id: str) -> None:
         """The owner is gone."""

@@ -138,6 +138,29 @@ async def test_what_holds_the_text_of_a_file_is_for_its_readers(house: House, ba
         assert SECRET in (await house.chair.get(path)).text
 
 
+async def test_what_is_copied_is_for_those_who_may_read_where_it_came_from(house: House) -> None:
+    """An item that is referred to, or sent again with what a search had found, brings its sources along."""
+    found = await answered(house.chair, **house.request, include=["file_search_call.results"])
+    search, message = found["output"]
+    reference = {"type": "item_reference", "id": message["id"]}
+    copies = [
+        await answered(house.chair, input=[{"role": "user", "content": "Repeat that."}, reference]),
+        await answered(house.chair, input=[{"role": "user", "content": "Sum it up."}, search]),
+    ]
+    conversation = (await house.chair.post("/v1/conversations", json={"items": [reference]})).json()["id"]
+    later = (await house.chair.post("/v1/conversations", json={})).json()["id"]
+    added = await house.chair.post(f"/v1/conversations/{later}/items", json={"items": [reference]})
+    assert added.status_code == 200, added.text
+    paths = [f"/v1/responses/{copy['id']}" for copy in copies]
+    paths += [f"/v1/conversations/{place}/items" for place in (conversation, later)]
+    for path in paths:
+        assert (await house.clerk.get(path)).status_code == 200
+    await house.keep_from_clerk()
+    for path in paths:
+        assert (await house.chair.get(path)).status_code == 200
+        assert (await house.clerk.get(path)).status_code == 404, path
+
+
 async def test_nothing_is_half_deleted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that dies between an answer and what is kept beside it leaves both."""
     response = await answered(house.chair, **house.request)

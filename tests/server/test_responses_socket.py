@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from owngpt.server.routes import responses_socket
+from owngpt.service.app import App
 from tests.clients.scripted import scripted_app
 from tests.clients.serving import Running, running
 from tests.fakes.engine import engine_of, make_app
@@ -169,3 +171,32 @@ def test_a_connection_has_an_end(monkeypatch: pytest.MonkeyPatch, server: Runnin
     with connected(server) as socket:
         error = json.loads(socket.recv(timeout=5))
         assert (error["status"], error["error"]["code"]) == (400, "websocket_connection_limit_reached")
+
+
+def test_what_is_stored_is_for_those_who_may_read_what_went_before_also_where_that_was_not_stored() -> None:
+    """The connection alone knows what an unstored response was made from."""
+    app = make_app("In August.", embedder=False)
+    clerk = app.keys.create("clerk").secret
+    with running(app) as server, httpx.Client(base_url=server.url) as client:
+        own, other = ({"Authorization": f"Bearer {secret}"} for secret in (server.key, clerk))
+        store = client.post("/vector_stores", json={}, headers=own).json()["id"]
+        content = {"file": ("a.txt", b"The board takes leave in August.")}
+        sent = client.post("/files", files=content, data={"purpose": "assistants"}, headers=own).json()
+        mine = {"file_id": sent["id"], "attributes": {"readers": f"key:{_id(app, server.key)}"}}
+        file = client.post(f"/vector_stores/{store}/files", json=mine, headers=own).json()
+        while file["status"] == "in_progress":
+            file = client.get(f"/vector_stores/{store}/files/{sent['id']}", headers=own).json()
+        assert file["status"] == "completed", file
+        with connected(server) as socket:
+            tools = [{"type": "file_search", "vector_store_ids": [store]}]
+            first = ask(socket, input="When does the board take leave?", tools=tools, store=False)[-1]["response"]
+            second = ask(socket, input="Say it again.", store=False, previous_response_id=first["id"])[-1]["response"]
+            third = ask(socket, input="And again.", previous_response_id=second["id"])[-1]["response"]
+        assert client.get(f"/responses/{third['id']}", headers=own).status_code == 200
+        assert client.get(f"/responses/{third['id']}", headers=other).status_code == 404
+
+
+def _id(app: App, secret: str) -> str:
+    found = app.keys.find(secret)
+    assert found is not None
+    return found.id

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from pydantic import Field
@@ -31,9 +30,9 @@ from owngpt.service.callers import check_scope, recall
 from owngpt.service.failures import as_request_error
 from owngpt.service.privacy import Guard
 from owngpt.service.responses.answer import respond
-from owngpt.service.responses.history import prepare
-from owngpt.service.responses.items import Item
+from owngpt.service.responses.history import Remembered, prepare
 from owngpt.service.responses.open_items import Event
+from owngpt.service.responses.sources import quoted_now
 
 SCOPE = "api.responses.write"
 MAX_SECONDS = 3600.0  # of a connection
@@ -95,7 +94,7 @@ class _Connection:
 
     websocket: WebSocket
     messages: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
-    remembered: OrderedDict[str, Sequence[Item]] = field(default_factory=OrderedDict)
+    remembered: OrderedDict[str, Remembered] = field(default_factory=OrderedDict)
     work: asyncio.Task[None] | None = None
     guard: Guard | None = None  # with the placeholders that were given on this connection
 
@@ -155,7 +154,8 @@ class _Connection:
         )
         turn, context = await prepare(app, caller, read.turn, self.remembered)
         last: Event | None = None
-        async with aclosing(respond(app, caller, turn, context)) as events:
+        whole: list[dict[str, Any]] = []
+        async with aclosing(respond(app, caller, turn, context, whole.append)) as events:
             async for last in events:
                 told = {"ignored": read.ignored} if read.ignored and last["type"] == "response.created" else {}
                 await self._send({**_enveloped(last), **told}, wire.stream_id)
@@ -163,7 +163,8 @@ class _Connection:
         if last["response"]["status"] == "failed":
             self.remembered.pop(wire.previous_response_id or "", None)
         else:
-            self._remember(turn.id, [*context.items, *last["response"]["output"]])
+            quoted = await to_thread.run_sync(quoted_now, app, caller, context, whole[-1])
+            self._remember(turn.id, Remembered([*context.items, *last["response"]["output"]], quoted))
 
     async def _caller(self) -> Caller:
         """Who is on the line, with the rights that the key has now."""
@@ -173,8 +174,8 @@ class _Connection:
         check_scope(found, SCOPE)
         return found
 
-    def _remember(self, response_id: str, items: Sequence[Item]) -> None:
-        self.remembered[response_id] = items
+    def _remember(self, response_id: str, response: Remembered) -> None:
+        self.remembered[response_id] = response
         while len(self.remembered) > MAX_REMEMBERED:
             self.remembered.popitem(last=False)
 

@@ -6,7 +6,7 @@ what the model is shown -> generate, and run the tools that are hosted here, unt
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -33,8 +33,11 @@ from owngpt.text.grammar import ToolChoice
 from owngpt.types import Citation, Passage, Tool, ToolCall, Usage
 
 
-async def respond(app: App, caller: Caller, turn: Turn, context: Context) -> AsyncGenerator[Event, None]:
-    """The events of one response. It is stored, if it is to be, before the last one.
+async def respond(
+    app: App, caller: Caller, turn: Turn, context: Context, see: Callable[[dict[str, Any]], None] | None = None
+) -> AsyncGenerator[Event, None]:
+    """The events of one response. It is stored, if it is to be, before the last one; `see` is given it as it is kept,
+    with all that was found, stored or not.
 
     Raises `RequestError`s before the first event; what goes wrong later is told by an `error` event and
     `response.failed`. Leaving aborts what still runs, and then nothing is stored.
@@ -48,7 +51,9 @@ async def respond(app: App, caller: Caller, turn: Turn, context: Context) -> Asy
         if not answer.has_begun:
             raise
         yield answer.builder.fail(as_request_error(error, turn.request_id), answer.usage)
-    await keep(app, caller, turn, context, answer.stored())
+    await keep(app, caller, turn, context, document := answer.stored())
+    if see is not None:
+        see(document)
     yield answer.builder.ending()
 
 

@@ -170,7 +170,7 @@ class BackgroundResponses:
         caller = await asyncio.to_thread(_caller, self._app, job)
         turn = await asyncio.to_thread(self._turn, caller, job)
         turn, context = await prepare(self._app, caller, turn)
-        log = Log(self._app, caller, turn, context.inputs, lambda: self._tell(job.response_id))
+        log = Log(self._app, caller, turn, context, lambda: self._tell(job.response_id))
         while True:
             answer = Answer(self._app, caller, turn, context, await asyncio.to_thread(self._jobs.num_events, turn.id))
             try:

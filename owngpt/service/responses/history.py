@@ -22,10 +22,20 @@ from owngpt.service.responses.truncation import fit
 from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.service.workers import INLINE_COST
 from owngpt.store.conversations import Conversations, no_conversation
-from owngpt.store.responses import OPEN, Responses
+from owngpt.store.responses import OPEN, OwnedItem, Responses
+from owngpt.store.sources import Quoted, Sources
 
 COUNT_COST = INLINE_COST  # a whole conversation is rendered: not on the event loop
-Memory = Mapping[str, Sequence[Item]]  # responses that only a connection knows -> their whole conversations
+
+
+class Remembered(NamedTuple):
+    """A response that a connection knows: its whole conversation, and what is quoted there."""
+
+    items: Sequence[Item]
+    quoted: frozenset[Quoted] = frozenset()
+
+
+Memory = Mapping[str, Remembered]  # by the ids of responses, stored or not
 
 
 class Prepared(NamedTuple):
@@ -74,8 +84,10 @@ def count(app: App, caller: Caller, turn: Turn, context: Context) -> int:
 
 
 def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:
-    earlier = mask_again(turn.guard, _earlier(app, caller, turn, memory))
-    inputs = [_resolve(app, caller, item, earlier) for item in turn.input]
+    before = _earlier(app, caller, turn, memory)
+    earlier = mask_again(turn.guard, before.items)
+    found = [_resolve(app, caller, item, earlier) for item in turn.input]
+    inputs, owners = [item for _, item in found], {owner for owner, _ in found if owner}
     if any(item["type"] == "item_reference" for item in turn.input):
         inputs = mask_again(turn.guard, inputs)
     inputs = read_files(app, caller, inputs, turn.guard)
@@ -83,23 +95,27 @@ def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:
     items = [*(item for item in earlier if item["id"] not in known), *inputs]
     check_calls(items)
     check_decisions(items, inputs)
-    return Context(items, inputs)
+    copied = (Sources(app.database).of(caller.project_id, owner) for owner in owners)
+    return Context(items, inputs, quoted=before.quoted.union(*copied))
 
 
-def _earlier(app: App, caller: Caller, turn: Turn, memory: Memory) -> Sequence[Item]:
+def _earlier(app: App, caller: Caller, turn: Turn, memory: Memory) -> Remembered:
+    sources = Sources(app.database)
     if turn.conversation_id is not None:
         conversations = Conversations(app.database)
         is_there = conversations.find(caller.project_id, turn.conversation_id) is not None
         if not is_there or not may_read(app, caller, turn.conversation_id):
             raise no_conversation(turn.conversation_id)
-        return conversations.items(caller.project_id, turn.conversation_id)
+        items = conversations.items(caller.project_id, turn.conversation_id)
+        return Remembered(items, sources.of(caller.project_id, turn.conversation_id))
     if turn.previous_response_id is None:
-        return ()
+        return Remembered(())
     if turn.previous_response_id in memory:
         return memory[turn.previous_response_id]
     if not may_read(app, caller, turn.previous_response_id):
         raise _no_response(turn.previous_response_id, turn.previous_response_id)
-    return _chain(app, caller.project_id, turn.previous_response_id)
+    items = _chain(app, caller.project_id, turn.previous_response_id)
+    return Remembered(items, sources.of(caller.project_id, turn.previous_response_id))
 
 
 def _chain(app: App, project_id: str, newest: str) -> list[Item]:
@@ -138,12 +154,12 @@ def _no_response(missing: str, newest: str) -> InvalidRequest:
     )
 
 
-def _resolve(app: App, caller: Caller, item: Item, earlier: Sequence[Item]) -> Item:
-    """The item, or the one that it refers to."""
+def _resolve(app: App, caller: Caller, item: Item, earlier: Sequence[Item]) -> OwnedItem:
+    """The item, or the one that it refers to, with its owner (empty: it was sent, or stands in the conversation)."""
     if item["type"] != "item_reference":
-        return item
-    found = next((known for known in earlier if known["id"] == item["id"]), None)
-    found = found or find_item(app, caller, item["id"])
+        return OwnedItem("", item)
+    known = next((known for known in earlier if known["id"] == item["id"]), None)
+    found = find_item(app, caller, item["id"]) if known is None else OwnedItem("", known)
     if found is None:
         raise InvalidRequest(
             f"Item with id '{item['id'][:80]}' not found. Items are not stored where 'store' is false; "

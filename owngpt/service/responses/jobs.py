@@ -15,7 +15,6 @@ from owngpt.service.failures import as_request_error
 from owngpt.service.responses import reading
 from owngpt.service.responses.answer import Answer
 from owngpt.service.responses.builder import ResponseBuilder
-from owngpt.service.responses.items import Item
 from owngpt.service.responses.keeping import stored
 from owngpt.service.responses.mcp.secrets import sealed
 from owngpt.service.responses.open_items import Event
@@ -46,7 +45,7 @@ def put(app: App, caller: Caller, turn: Turn, context: Context, body: bytes) -> 
         ResponseJobs(app.database).log(transaction, turn.id, events, now)
         ResponseJobs(app.database).add(transaction, job)
         keep_placeholders(app, transaction, caller, turn.guard, [turn.id])
-        keep_sources(app, transaction, turn, caller.project_id, context.inputs, builder.document)
+        keep_sources(app, transaction, turn, caller.project_id, context, builder.document)
     return builder.document
 
 
@@ -80,9 +79,9 @@ def fail(app: App, job: Job, error: RequestError) -> None:
 class Log:
     """Writes an answer down while it is made: events in one commit with all that came meanwhile, then its end."""
 
-    def __init__(self, app: App, caller: Caller, turn: Turn, inputs: Sequence[Item], tell: Callable[[], None]) -> None:
+    def __init__(self, app: App, caller: Caller, turn: Turn, context: Context, tell: Callable[[], None]) -> None:
         """`tell` is called when something has been written."""
-        self._app, self._caller, self._turn, self._inputs, self._tell = app, caller, turn, inputs, tell
+        self._app, self._caller, self._turn, self._context, self._tell = app, caller, turn, context, tell
         self._responses, self._jobs = Responses(app.database), ResponseJobs(app.database)
         self._waiting: list[Event] = []
         self._more = asyncio.Event()
@@ -148,9 +147,9 @@ class Log:
             keep_placeholders(self._app, transaction, self._caller, self._turn.guard, owners)
             if self._jobs.log(transaction, self._turn.id, events, int(time.time())):
                 self._advance(transaction, document)
-                keep_sources(self._app, transaction, self._turn, self._caller.project_id, self._inputs, made)
+                keep_sources(self._app, transaction, self._turn, self._caller.project_id, self._context, made)
                 if self._turn.conversation_id is not None and document["status"] != "failed":
-                    items = [*self._inputs, *document["output"]]
+                    items = [*self._context.inputs, *document["output"]]
                     conversations = Conversations(self._app.database)
                     conversations.append(transaction, self._caller.project_id, self._turn.conversation_id, items)
             self._jobs.end(transaction, self._turn.id)

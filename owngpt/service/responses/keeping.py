@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from anyio import to_thread
 
 from owngpt.service.app import App, Caller
-from owngpt.service.responses.items import Item
 from owngpt.service.responses.private import keep_placeholders
 from owngpt.service.responses.sources import keep_sources
 from owngpt.service.responses.turn import Context, Turn
@@ -20,18 +19,16 @@ async def keep(app: App, caller: Caller, turn: Turn, context: Context, document:
     """Write the response, and what it adds to its conversation, in one commit. A failed one adds nothing there."""
     is_said = document["status"] in ("completed", "incomplete")
     if turn.is_stored or (turn.conversation_id is not None and is_said):
-        await to_thread.run_sync(_write, app, caller, turn, context.inputs, document, is_said)
+        await to_thread.run_sync(_write, app, caller, turn, context, document, is_said)
 
 
-def _write(
-    app: App, caller: Caller, turn: Turn, inputs: Sequence[Item], document: Mapping[str, Any], is_said: bool
-) -> None:
+def _write(app: App, caller: Caller, turn: Turn, context: Context, document: Mapping[str, Any], is_said: bool) -> None:
     made, document = document, document if turn.guard is None else turn.guard.kept(document)
-    outputs = document["output"]
+    inputs, outputs = context.inputs, document["output"]
     with app.database.write() as transaction:
         owners = [turn.id if turn.is_stored else None, turn.conversation_id]
         keep_placeholders(app, transaction, caller, turn.guard, owners)
-        keep_sources(app, transaction, turn, caller.project_id, inputs, made)
+        keep_sources(app, transaction, turn, caller.project_id, context, made)
         if turn.is_stored:
             Responses(app.database).add(transaction, stored(caller.project_id, document), inputs, outputs)
         if turn.conversation_id is not None and is_said:

@@ -20,6 +20,7 @@ from owngpt.service.responses.items import Item
 from owngpt.service.responses.mcp.servers import McpUse
 from owngpt.service.responses.rendering import to_messages
 from owngpt.service.responses.seal import Seal
+from owngpt.store.sources import Quoted
 from owngpt.text.grammar import ResponseFormat
 from owngpt.types import Message, SamplingParams, Tier
 
@@ -88,6 +89,7 @@ class Context:
     items: Sequence[Item]
     inputs: Sequence[Item]
     dropped: Sequence[str] = ()  # ids of items that did not fit
+    quoted: frozenset[Quoted] = frozenset()  # in what it goes on from, and in what it copies
 
 
 def seal_of(app: App, caller: Caller, guard: Guard | None = None) -> Seal:
