@@ -4,7 +4,8 @@
     export OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=sk-own-...
     python examples/ask_documents.py a.pdf b.pdf c.pdf d.docx --question "When ...?"
 
-Without arguments it makes four documents of its own and asks about them. It needs `pip install openai`.
+Without arguments it makes four documents of its own and asks about them, also what they do not
+say. It needs `pip install openai`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from openai import OpenAI
 from openai.types.responses import Response
 from sample_documents import make_documents
 
-ANSWERED = "How many days of annual leave do employees get?"
-ABSENT = "Who won the football world cup in 1998?"
+QUESTIONS = (
+    "How many days of annual leave do employees get?",
+    "How much is paid for meals a day?",
+    "How many weeks of parental leave do fathers get?",  # which no document says
+)
 
 
 def main(arguments: Sequence[str] | None = None, client: OpenAI | None = None) -> None:
@@ -33,7 +37,7 @@ def main(arguments: Sequence[str] | None = None, client: OpenAI | None = None) -
     with tempfile.TemporaryDirectory() as folder:
         files = given.files or make_documents(Path(folder))
         store = upload(client, files)
-    for question in given.question or [ANSWERED, ABSENT]:
+    for question in given.question or QUESTIONS:
         print(f"\n> {question}")
         show(ask(client, store, question, given.mode, given.model))
 

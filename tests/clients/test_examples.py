@@ -37,14 +37,17 @@ def example(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 @pytest.mark.parametrize("example", ["ask_documents"], indirect=True)
 @pytest.mark.parametrize("mode", ["extract", "quote"])
 def test_ask_documents(example: ModuleType, mode: str, client: OpenAI, capsys: pytest.CaptureFixture[str]) -> None:
-    """Three PDFs and a DOCX; a question that they answer, and one that they do not."""
+    """Three PDFs and a DOCX; two questions that they answer, and one that they do not."""
     example.main(["--mode", mode], client)
-    first, answered, absent = capsys.readouterr().out.split("\n\n")
-    quote = "Employees get 25 days of annual leave per year."
+    first, leave, meals, absent = capsys.readouterr().out.split("\n\n")
     assert first.endswith(": 4 of 4 files are in it")
-    assert f'"{quote}"' in answered
-    assert "\nsupported (" in answered
-    assert answered.endswith(f"\n  leave.pdf, page 1, characters 0-47: {quote!r}")
+    for answer, quote, place in (
+        (leave, "Employees get 25 days of annual leave per year.", "leave.pdf, page 1, characters 0-47"),
+        (meals, "Meals are paid up to 40 euros a day.", "travel.pdf, page 2, characters 112-148"),
+    ):
+        assert f'"{quote}"' in answer
+        assert "\nsupported (" in answer
+        assert answer.endswith(f"\n  {place}: {quote!r}")
     assert "\nabstained (" in absent
     assert "characters" not in absent
 
