@@ -16,6 +16,7 @@ from owngpt.cli import progress
 from owngpt.cli.eval_calibrate import calibrate
 from owngpt.cli.eval_citations import citations
 from owngpt.cli.eval_pii import pii
+from owngpt.cli.eval_run import list_tasks, run
 from owngpt.cli.options import config_option
 
 if TYPE_CHECKING:
@@ -25,11 +26,21 @@ if TYPE_CHECKING:
     from owngpt.service.models import ServedEmbedder
 
 
-@click.group()
+class RunByDefault(click.Group):
+    """`owngpt eval --model garlic` is `owngpt eval run --model garlic`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_option = bool(args) and args[0].startswith("-") and args[0] not in ctx.help_option_names
+        return super().parse_args(ctx, ["run", *args] if is_option else args)
+
+
+@click.group(cls=RunByDefault)
 def eval() -> None:
-    """Measure answers and searches on data of your own."""
+    """Measure models on tasks, and answers and searches on data of your own. With options alone it is `run`."""
 
 
+eval.add_command(run)
+eval.add_command(list_tasks)
 eval.add_command(pii)
 eval.add_command(calibrate)
 eval.add_command(citations)

@@ -1,0 +1,71 @@
+"""Runs tasks: every answerer on the same items, judged by the same metrics, beside each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from owngpt.evals.stats import Comparison, Figure, compare, figure
+from owngpt.evals.task import Answer, Item, Task
+
+Kind = Literal["model", "product", "baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one answerer reached: a model, a part of the product (search, support), or a baseline."""
+
+    by: str
+    kind: Kind
+    figures: Mapping[str, Figure]  # metric -> value
+    beside: Mapping[str, Comparison]  # baseline -> by the task's first metric
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Of one task."""
+
+    task: str
+    title: str
+    title_ja: str
+    digest: str
+    num_items: int
+    seconds: float
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """Who answers, and how."""
+
+    by: str
+    kind: Kind
+    answer: Callable[[Sequence[Item]], Sequence[Answer]]
+
+
+def run_task(task: Task, items: Sequence[Item], contestants: Sequence[Contestant]) -> Result:
+    """Let all contestants and the task's baselines answer."""
+    start = time.perf_counter()
+    baselines = [Contestant(name, "baseline", answer) for name, answer in task.baselines.items()]
+    everybody = [*contestants, *(one for one in baselines if one.by not in {other.by for other in contestants})]
+    answers = {one.by: one.answer(items) for one in everybody}
+    rows = [_row(task, items, one, everybody, answers) for one in everybody]
+    seconds = time.perf_counter() - start
+    return Result(task.name, task.title, task.title_ja, task.digest(items), len(items), seconds, rows)
+
+
+def _row(
+    task: Task,
+    items: Sequence[Item],
+    one: Contestant,
+    everybody: Sequence[Contestant],
+    answers: Mapping[str, Sequence[Answer]],
+) -> Row:
+    first = task.metrics[0]
+    figures = {metric.name: figure(metric, metric.rows(items, answers[one.by])) for metric in task.metrics}
+    against = [other.by for other in everybody if other.kind == "baseline"] if one.kind != "baseline" else []
+    ours = first.rows(items, answers[one.by])
+    beside = {name: compare(first, ours, first.rows(items, answers[name])) for name in against}
+    return Row(one.by, one.kind, figures, beside)
