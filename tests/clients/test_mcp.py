@@ -91,6 +91,20 @@ def test_nothing_runs_before_somebody_approves_it(serve: Serve) -> None:
         assert w.calculator.added == [(1, 2)], "what is approved once runs once"
 
 
+def test_a_call_that_is_approved_in_two_branches_runs_in_the_first(serve: Serve) -> None:
+    """Both go on from the response that asked, so neither stands in the other's history."""
+    with world(serve) as w:
+        asking = {"require_approval": "always"}
+        first = w.ask(tool=asking)
+        request = first.output[-1].id
+        answer: Any = {"type": "mcp_approval_response", "approval_request_id": request, "approve": True}
+        one = w.ask(tool=asking, previous_response_id=first.id, input=[answer])
+        assert kinds(one) == ["mcp_call", "message"]
+        with pytest.raises(openai.BadRequestError, match="has been answered before"):
+            w.ask(tool=asking, previous_response_id=first.id, input=[answer])
+        assert w.calculator.added == [(1, 2)]
+
+
 def test_a_call_that_is_not_approved_does_not_run(serve: Serve) -> None:
     refused: Rule = (r"did not approve this call; it was not run. Their reason: too risky", "As you wish.")
     with world(serve, refused, (".", ADD)) as w:

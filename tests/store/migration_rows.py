@@ -353,4 +353,8 @@ ROWS: dict[int, list[tuple[str, Row]]] = {
             },
         )
     ],
+    11: [
+        ("approved_calls", {"project_id": "proj_1", "request_id": "mcpr_1", "begun_at": 1}),
+        ("secret_fingerprints", {"name": "content.key", "fingerprint": "ab", "created_at": 1}),
+    ],
 }

@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from anyio import to_thread
+
 from owngpt.service.app import App, Caller
 from owngpt.service.failures import as_request_error
 from owngpt.service.generate import GenerationRequest, generate
@@ -29,6 +31,7 @@ from owngpt.service.responses.open_items import Event
 from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.turn import Context, Turn, seal_of
 from owngpt.service.workers import INLINE_COST
+from owngpt.store.approvals import Approvals
 from owngpt.text.grammar import ToolChoice
 from owngpt.types import Citation, Passage, Tool, ToolCall, Usage
 
@@ -149,7 +152,9 @@ class Answer:
 
     async def _run_approved(self) -> AsyncGenerator[Event, None]:
         """Calls that were asked for in an earlier response, and may be made now; servers that gave no list, before."""
-        approved = self._box.approved()
+        if approved := self._box.approved():
+            ids = [request["id"] for _, request in approved]
+            await to_thread.run_sync(Approvals(self._app.database).begin, self._caller.project_id, ids)
         for event in self._begin() if approved or self._box.failure else ():
             yield event
         if self._box.failure is not None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.responses.items import Item
+from owngpt.store.approvals import has_been_answered
 
 
 def check_decisions(items: Sequence[Item], inputs: Sequence[Item]) -> None:
@@ -52,4 +53,4 @@ def _check(request_id: str, asked: set[str], decided: set[str]) -> None:
             param="input",
         )
     if request_id in decided:
-        raise InvalidRequest(f"The approval request '{request_id[:80]}' has been answered before.", param="input")
+        raise has_been_answered(request_id)
