@@ -24,9 +24,13 @@ from owngpt.service.app import App
 from owngpt.service.fingerprint import Fingerprint, digest_of
 from owngpt.service.limits import Limits
 from owngpt.service.models import Models, ServedEmbedder, ServedModel
+from owngpt.service.responses.seal import FILE as CONTENT_KEY
+from owngpt.service.responses.seal import content_key
 from owngpt.service.telemetry import NoTracer
+from owngpt.store.db import Database
+from owngpt.store.fingerprints import check_shared_secret
 from owngpt.store.keys import Keys
-from owngpt.store.opening import open_database
+from owngpt.store.opening import open_database, shown_database
 from owngpt.text.chat import ChatRenderer
 from owngpt.text.generation_config import recommended_sampling
 from owngpt.text.tokenizer import Tokenizer
@@ -54,11 +58,25 @@ class Opened(NamedTuple):
 def open_app(settings: Settings) -> Opened:
     """What is quick: the database, the first key, the metrics. Raises `SetupError`s."""
     tracer = OpenTelemetryTracer(settings.otel_endpoint) if settings.otel_endpoint else NoTracer()
-    database = open_database(settings.data_dir, settings.database)
+    database = _database(settings)
     keys, metrics = Keys(database), PrometheusMetrics()
     app = App(settings, database, keys, _limits(settings, metrics), metrics=metrics, tracer=tracer)
     metrics.watch_usage(app.meter)
     return Opened(app, keys.ensure_admin(settings.api_key))
+
+
+def _database(settings: Settings) -> Database:
+    """The database; where several servers may share it, they have the same key for what they seal."""
+    database = open_database(settings.data_dir, settings.database)
+    if settings.database is not None:
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            key, where = content_key(settings.data_dir), shown_database(settings.database)
+            check_shared_secret(database, settings.data_dir / CONTENT_KEY, key, where)
+        except BaseException:
+            database.close()
+            raise
+    return database
 
 
 def load(app: App, progress: Progress | None = None) -> None:

@@ -146,7 +146,7 @@ def loaded_here(settings: Settings) -> Iterator[Answers]:
     from owngpt.server.asgi import create_app
 
     with TemporaryDirectory() as folder, start_blocking_portal() as portal:
-        app, key = open_app(replace(settings, data_dir=Path(folder), api_key=None))
+        app, key = open_app(replace(settings, data_dir=Path(folder), database=None, api_key=None))
         assert key is not None, "an empty database has no key yet"
         try:
             with progress.shown() as report:

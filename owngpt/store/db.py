@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -43,6 +44,12 @@ class Database(Protocol):
 
     def write(self) -> AbstractContextManager[Transaction]:
         """A transaction: durable once the block has ended, undone if it raises. One writer at a time."""
+        ...
+
+    def now(self) -> float:
+        """Unix seconds, by the one clock that all servers of this database have: what one of them writes for the
+        others to compare is told by it.
+        """
         ...
 
     def close(self) -> None: ...
@@ -95,6 +102,9 @@ class SQLite:
                 self._writer.execute("ROLLBACK")
                 raise
 
+    def now(self) -> float:
+        return time.time()  # a file is on one machine
+
     def close(self) -> None:
         """Close both connections; what runs in another thread ends first."""
         with self._writer_lock, self._reader_lock:
@@ -131,6 +141,9 @@ class ReadOnlySQLite:
         """Reading statements only; others raise `sqlite3.OperationalError`."""
         with self._lock:
             yield _Statements(self._connection)
+
+    def now(self) -> float:
+        return time.time()
 
     def close(self) -> None:
         with self._lock:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -41,8 +40,9 @@ class Progress(NamedTuple):
 class IngestQueue:
     """Files that wait, of all projects."""
 
-    def __init__(self, db: Database, *, clock: Callable[[], float] = time.time) -> None:
-        self._db, self._clock = db, clock
+    def __init__(self, db: Database, *, clock: Callable[[], float] | None = None) -> None:
+        """`clock` tells Unix seconds; None: the database's own, which servers that share it have in common."""
+        self._db, self._clock = db, clock or db.now
         self._documents = Documents(db)
 
     def projects(self) -> list[str]:

@@ -16,6 +16,13 @@ def open_database(data_dir: Path, url: str | None = None) -> Database:
     return PostgreSQL(url)
 
 
+def shown_database(url: str) -> str:
+    """A URL of `open_database` without its secrets, for messages."""
+    from owngpt.store.postgres import shown_url
+
+    return f"database {shown_url(url)}"
+
+
 def look_at_database(data_dir: Path, url: str | None = None) -> Database:
     """To read only, also beside a server that runs; makes and changes nothing. Raises `ConfigError`."""
     if url is None:

@@ -29,6 +29,7 @@ except ImportError as error:
 _WRITE_LOCK = 0x6F776E677074  # "owngpt": the advisory lock of whoever writes
 _BEGIN_ALONE = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})"  # one round trip
 _WRITER = "-c synchronous_commit=on -c lock_timeout={lock_ms}"
+_NOW = "SELECT EXTRACT(EPOCH FROM clock_timestamp()) AS now"
 _READER = "-c default_transaction_read_only=on"
 _Connection = Connection[dict[str, Any]]
 
@@ -67,6 +68,9 @@ class PostgreSQL:
         with self._writers.transaction(_BEGIN_ALONE) as connection:
             yield _Statements(connection)
 
+    def now(self) -> float:
+        return float(self.read(_NOW)[0]["now"])
+
     def close(self) -> None:
         """Close all connections; what runs in another thread ends first."""
         self._writers.close()
@@ -98,6 +102,9 @@ class ReadOnlyPostgreSQL:
         """Reading statements only; others raise `psycopg.errors.ReadOnlySqlTransaction`."""
         with self._pool.transaction("BEGIN") as connection:
             yield _Statements(connection)
+
+    def now(self) -> float:
+        return float(self.read(_NOW)[0]["now"])
 
     def close(self) -> None:
         self._pool.close()

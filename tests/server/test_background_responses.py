@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -241,3 +242,19 @@ async def test_a_project_follows_so_many_and_no_more(monkeypatch: pytest.MonkeyP
             await anext(events)
             assert (await client.get(path)).status_code == 429
         assert (await client.get(path)).status_code == 200
+
+
+async def test_a_server_whose_clock_is_wrong_buries_nothing_that_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signs of life are written and compared by the clock of the database, which all its servers share."""
+    app = make_app("word " * 500, delay=0.005)
+    monkeypatch.setattr(SQLite, "now", lambda _: 1_000_000.0)
+    async with serving(app) as client:
+        response = await create(client)
+        with anyio.fail_after(5):
+            while not engine_of(app).num_running:
+                await anyio.sleep(0.01)
+        monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)
+        async with serving(restarted(app, script="Hello!")):
+            await anyio.sleep(0.1)
+        assert (await client.get(f"/v1/responses/{response['id']}")).json()["status"] == "in_progress"
+        await client.post(f"/v1/responses/{response['id']}/cancel")

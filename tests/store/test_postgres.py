@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from owngpt.build import open_app
 from owngpt.cli import main as cli
 from owngpt.config import Settings
 from owngpt.errors import ConfigError, ServiceUnavailable
+from owngpt.service.responses.seal import content_key
 from owngpt.store.migrations import migration_files
 from owngpt.store.opening import look_at_database, open_database
 from tests.conftest import TEMPLATE
@@ -194,3 +196,22 @@ def test_a_server_that_is_gone_is_a_503(db: PostgreSQL, url: str, postgresql_ser
         count(db)
     with pytest.raises(ServiceUnavailable), db.write():
         raise AssertionError("there is nothing to write to")
+
+
+def test_servers_that_share_it_have_the_same_content_key(url: str, tmp_path: Path) -> None:
+    """What one of them seals, the other has to open; so a server with a key of its own does not start."""
+    one, other = (Settings(data_dir=tmp_path / name, database=url) for name in ("one", "other"))
+    open_app(one).app.close()
+    with pytest.raises(ConfigError, match=r"other/content.key is not the content.key that other servers of") as caught:
+        open_app(other)
+    assert "Copy content.key from the data folder of one of them" in str(caught.value)
+    (other.data_dir / "content.key").write_bytes((one.data_dir / "content.key").read_bytes())
+    content_key.cache_clear()  # as a new process
+    open_app(other).app.close()
+
+
+def test_its_clock_is_the_servers_own(db: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose clock is wrong still compares what others have written by the clock that they wrote it by."""
+    before = time.time()
+    monkeypatch.setattr(time, "time", lambda: before + 3600)
+    assert abs(db.now() - before) < 60

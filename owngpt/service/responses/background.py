@@ -141,7 +141,7 @@ class BackgroundResponses:
 
     async def _look(self) -> None:
         """Show that we live, bury what died with another server, and begin what waits."""
-        now = int(time.time())
+        now = await asyncio.to_thread(self._now)
         if self._running:
             await asyncio.to_thread(self._jobs.beat, list(self._running), now)
         for job in await asyncio.to_thread(self._jobs.lost, now - LOST_SECONDS):
@@ -156,7 +156,7 @@ class BackgroundResponses:
     async def _job(self, job: Job) -> None:
         """One response to its end."""
         try:
-            if not self._is_resting and await asyncio.to_thread(self._jobs.take, job.response_id, int(time.time())):
+            if not self._is_resting and await asyncio.to_thread(self._take, job):
                 await self._make(job)
         except Exception as error:
             await asyncio.to_thread(fail, self._app, job, as_request_error(error, job.response_id))
@@ -165,6 +165,13 @@ class BackgroundResponses:
             self._look_again.set()
             if news := self._news.pop(job.response_id, None):
                 news.set()
+
+    def _take(self, job: Job) -> bool:
+        return self._jobs.take(job.response_id, self._now())
+
+    def _now(self) -> int:
+        """By the clock that all servers share: whether another one lives is told from times that it has written."""
+        return int(self._app.database.now())
 
     async def _make(self, job: Job) -> None:
         caller = await asyncio.to_thread(_caller, self._app, job)
