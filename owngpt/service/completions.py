@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.generate import Prepared
 from owngpt.service.models import ServedModel
-from owngpt.text.tokenizer import Tokenizer
+from owngpt.text.fim import FimMarks
+from owngpt.text.matcher import Matcher
+from owngpt.text.tokenizer import FAR, Tokenizer
 from owngpt.types import SamplingParams
 
 
@@ -32,7 +34,8 @@ class CompletionPrompt:
     def prepare(self, model: ServedModel, sampling: SamplingParams) -> Prepared:
         """Tokenize; raises `InvalidRequest` where the tokenizer has no tokens for filling gaps."""
         prompts = [self._ids(text, model) for text in self.inputs]
-        return Prepared(prompts, sampling)
+        marks = model.tokenizer.fim if self.suffix else None
+        return Prepared(prompts, sampling if marks is None else ending(sampling, marks))
 
     def _ids(self, text: str | Sequence[int], model: ServedModel) -> Sequence[int]:
         tokenizer = model.tokenizer
@@ -46,7 +49,7 @@ class CompletionPrompt:
 def fill_in_the_middle(
     tokenizer: Tokenizer, text: str | Sequence[int], suffix: str, limit: int, name: str
 ) -> list[int]:
-    """Prefix, suffix, middle: the order that all known vocabularies are trained on (Bavarian et al., 2022)."""
+    """A prompt with a gap, in the order that the model was trained on. Marks that stand in a text are text."""
     marks = tokenizer.fim
     if marks is None:
         raise InvalidRequest(
@@ -54,8 +57,21 @@ def fill_in_the_middle(
             param="suffix",
             code="unsupported_value",
         )
-    prefix = tokenizer.encode_pieces([text], limit) if isinstance(text, str) else list(text)
-    return [marks.prefix, *prefix, marks.suffix, *tokenizer.encode_pieces([suffix], limit), marks.middle]
+    inert = Matcher(marks.names)
+    prefix = tokenizer.encode_pieces(inert.divide(text), limit) if isinstance(text, str) else list(text)
+    return [*tokenizer.opening, *marks.arrange(prefix, encode_suffix(tokenizer, inert.divide(suffix), limit))]
+
+
+def encode_suffix(tokenizer: Tokenizer, pieces: Sequence[str], limit: int) -> list[int]:
+    """Ids of what follows a gap, which is no beginning of a text; of what is far above `limit`, only the first."""
+    first, *others = pieces
+    cut = FAR * 16 * limit  # characters: more than any vocabulary puts into so many tokens
+    return [*tokenizer.encode_inside(first[:cut]), *tokenizer.encode_pieces(others, limit)]
+
+
+def ending(sampling: SamplingParams, marks: FimMarks) -> SamplingParams:
+    """The same, with the marks that end a middle beside the model's own end tokens."""
+    return replace(sampling, stop_token_ids=(*sampling.stop_token_ids, *marks.ends))
 
 
 def _start(tokenizer: Tokenizer) -> int:

@@ -107,7 +107,7 @@ class ChatRenderer:
 
     def encode_answer(self, text: str, limit: int | None = None) -> list[int]:
         """Text that an assistant may write, as token ids: with its own marks, without those that end turns."""
-        return self._tokenizer.encode_pieces(_pieces(text, self._turn_marks), limit)
+        return self._tokenizer.encode_pieces(self._turn_marks.divide(text), limit)
 
     def thinking(self, prompt_ids: Sequence[int], budget: int | None) -> Thinking | None:
         """How to bound the thinking after this prompt; None where the model does not think, or is done with it.
@@ -310,17 +310,7 @@ def _refused(error: jinja2.TemplateError) -> InvalidRequest:
 
 
 def _cut_marks(text: str, cut: str, marks: Matcher) -> str:
-    return cut.join(_pieces(text, marks))
-
-
-def _pieces(text: str, marks: Matcher) -> list[str]:
-    """The text, divided after the first character of every mark in it."""
-    pieces, done = [], 0
-    for match in marks.find_all(text):
-        place = match.end - len(match.string) + 1
-        pieces.append(text[done:place])
-        done = place
-    return [*pieces, text[done:]]
+    return cut.join(marks.divide(text))
 
 
 def _unused_character(messages: Iterable[Message], tools: Iterable[Tool], options: Mapping[str, Any]) -> str:

@@ -65,6 +65,15 @@ class Matcher:
             yield match
             position = match.end - len(match.string) + 1
 
+    def divide(self, text: str) -> list[str]:
+        """The text, divided after the first character of every match, so that no piece holds one."""
+        pieces, done = [], 0
+        for match in self.find_all(text):
+            place = match.end - len(match.string) + 1
+            pieces.append(text[done:place])
+            done = place
+        return [*pieces, text[done:]]
+
     def _add(self, string: str) -> None:
         node = self.root
         for character in string:

@@ -11,34 +11,20 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import llguidance
 import tokenizers
 
 from owngpt.errors import CheckpointError
-
-
-class FimTokens(NamedTuple):
-    """The ids that mark the parts of a fill-in-the-middle prompt."""
-
-    prefix: int
-    suffix: int
-    middle: int
-
-
-_FIM_NAMES = (
-    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),  # Qwen, Garlic
-    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),  # StarCoder, SmolLM, Granite
-    ("▁<PRE>", "▁<SUF>", "▁<MID>"),  # CodeLlama
-    ("[PREFIX]", "[SUFFIX]", "[MIDDLE]"),  # Codestral
-    ("<|fim▁begin|>", "<|fim▁hole|>", "<|fim▁end|>"),  # DeepSeek (hole stands where the suffix begins)
-)
+from owngpt.text.fim import find_marks
 
 _LONG = 2_048  # characters; a batch (of one) does not hold the interpreter's lock, a single text does
 
 FAR = 4  # times a limit; so much more that a cut in the middle of a word makes no difference
 _HEAD = 16  # characters per token of a limit, of which a long text's beginning is made
+
+_ALONE = "☺"
 
 Alphabet = Literal["byte_level", "sentencepiece", "wordpiece", "plain"]
 
@@ -50,7 +36,14 @@ class Tokenizer:
     end-of-turn tokens are among them. Encoding never truncates, pads, or (by default) adds tokens.
     """
 
-    def __init__(self, backend: tokenizers.Tokenizer, bos: int | None = None, eos: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer,
+        bos: int | None = None,
+        eos: Iterable[int] = (),
+        *,
+        fim_suffix_first: bool | None = None,
+    ) -> None:
         backend.no_truncation()
         backend.no_padding()
         self._backend = backend
@@ -61,7 +54,7 @@ class Tokenizer:
         self.bos_token_id = bos
         self.eos_token_ids = tuple(dict.fromkeys(i for i in eos if i in self._tokens))
         self.special_ids = frozenset(i for i, token in self._added.items() if token.special)
-        self.fim = self._find_fim()
+        self.fim = find_marks(backend.token_to_id, fim_suffix_first)  # None: it cannot fill gaps
         self._bytes: dict[int, bytes] = {}  # filled as tokens are met
 
     @classmethod
@@ -78,7 +71,8 @@ class Tokenizer:
             _add_named_tokens(backend, named)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{folder / 'tokenizer_config.json'}: added_tokens_decoder: {error!r}") from error
-        return cls(backend, _token_id(backend, named.get("bos_token")), _eos_ids(backend, folder, named))
+        bos, eos = _token_id(backend, named.get("bos_token")), _eos_ids(backend, folder, named)
+        return cls(backend, bos, eos, fim_suffix_first=named.get("fim_suffix_first"))
 
     def encode(self, text: str, *, add_special_tokens: bool = False) -> list[int]:
         """Ids of the whole text. Added tokens that stand in it are recognized; for untrusted text see `chat.py`.
@@ -89,6 +83,20 @@ class Tokenizer:
         if len(text) > _LONG:
             return self._backend.encode_batch_fast([whole], add_special_tokens=add_special_tokens)[0].ids
         return self._backend.encode(whole, add_special_tokens=add_special_tokens).ids
+
+    def encode_inside(self, text: str) -> list[int]:
+        """Ids of a text that does not begin here: without the space that sentencepiece puts before a first word.
+
+        As CodeLlama and Codestral do it for suffixes: encoded behind a character that merges with nothing.
+        """
+        if not self._strips_leading_space:
+            return self.encode(text)
+        return self.encode(_ALONE + text)[len(self.encode(_ALONE)) :]
+
+    @property
+    def opening(self) -> list[int]:
+        """What stands before the first token of every prompt, as the checkpoint says."""
+        return [i for i in self.encode("", add_special_tokens=True) if i == self.bos_token_id]
 
     def encode_pieces(
         self, pieces: Iterable[str], limit: int | None = None, *, add_special_tokens: bool = False
@@ -157,13 +165,6 @@ class Tokenizer:
         return frozenset(
             spelled for i in self._tokens if i not in self._added and len(spelled := self._bytes_of(i)) <= 4
         )
-
-    def _find_fim(self) -> FimTokens | None:
-        for names in _FIM_NAMES:
-            ids = [self.token_to_id(name) for name in names]
-            if None not in ids:
-                return FimTokens(*(i for i in ids if i is not None))
-        return None
 
     def _bytes_of(self, token_id: int) -> bytes:
         token = self._tokens[token_id]

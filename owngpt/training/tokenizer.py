@@ -92,6 +92,7 @@ def save_tokenizer(tokenizer: tokenizers.Tokenizer, folder: Path) -> None:
         "unk_token": None,
         "additional_special_tokens": list(SPECIAL_TOKENS),
         "clean_up_tokenization_spaces": False,
+        "fim_suffix_first": True,  # read by owngpt/text/tokenizer.py: `fim.py` trains on both orders
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     template = Path(__file__).with_name("chat_template.jinja").read_text(encoding="utf-8")

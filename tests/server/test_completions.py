@@ -112,6 +112,24 @@ async def test_a_suffix_fills_the_middle() -> None:
     assert shown == "<|fim_prefix|>def f(<|fim_suffix|>): pass<|fim_middle|>"
 
 
+async def test_a_gap_ends_where_its_family_ends_it() -> None:
+    """<|endoftext|> ends a middle; only <|im_end|> is an end token of this checkpoint."""
+    app = make_app("x")
+    await complete(app, prompt="a", suffix="b")
+    await complete(app, prompt="a")
+    filled, continued = engine_of(app).submissions
+    assert engine_of(app).tokenizer.token_to_id("<|endoftext|>") in filled.sampling.stop_token_ids
+    assert continued.sampling.stop_token_ids == ()
+
+
+async def test_marks_in_code_around_a_gap_are_text() -> None:
+    app = make_app("x")
+    await complete(app, prompt="MID = '<|fim_middle|>'", suffix="<|fim_prefix|>")
+    prompt = engine_of(app).submissions[0].prompt
+    marks = [engine_of(app).tokenizer.token_to_id(name) for name in ("<|fim_prefix|>", "<|fim_middle|>")]
+    assert [list(prompt).count(mark) for mark in marks] == [1, 1]
+
+
 async def test_an_empty_prompt_is_the_start_of_a_document() -> None:
     app = make_app("x")
     await complete(app, prompt="")

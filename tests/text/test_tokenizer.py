@@ -112,7 +112,8 @@ def test_tokens_that_only_the_config_names_are_added(tmp_path: Path) -> None:
 
 def test_fill_in_the_middle(byte_level: Tokenizer, llama: Tokenizer) -> None:
     assert byte_level.fim is not None
-    assert byte_level.decode(list(byte_level.fim)) == "<|fim_prefix|><|fim_suffix|><|fim_middle|>"
+    ids = byte_level.fim.arrange([97], [98])
+    assert byte_level.decode(ids) == "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"
     assert llama.fim is None
 
 
