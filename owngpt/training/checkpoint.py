@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +16,57 @@ from torch import Tensor
 from owngpt.errors import CheckpointError
 
 CHECKPOINT = "checkpoint.safetensors"
+LEVEL = "level.safetensors"  # as it was when the learning rate began to fall: a longer run goes on from here
+COLUMNS = ("step", "tokens", "rate", "loss", "norm", "tokens_per_second")
 
 
 @dataclass(slots=True)
 class RunState:
-    """What is known of a run beside its weights. `losses` has one training loss per step, in nats per token."""
+    """What is known of a run beside its weights. `rows` has `COLUMNS` for every step; losses are nats per token."""
 
     settings: dict[str, Any]  # what must not change between start and resume
-    step: int = 0
+    num_tokens: int = 0  # that the run was planned for
+    num_level: int = 0  # steps until the rate falls
+    step: int = 0  # steps done
+    tokens: int = 0  # tokens seen
     seconds: float = 0.0  # of wall time spent in steps
     cpu_seconds: float = 0.0  # of all cores together, likewise
-    losses: list[float] = field(default_factory=list)
-    evaluations: list[dict[str, float]] = field(default_factory=list)  # {"step": ..., kind: bits per byte}
+    rows: list[list[float]] = field(default_factory=list)
+    evaluations: list[dict[str, float]] = field(default_factory=list)  # {"step", "tokens", kind: bits per byte}
+
+    @property
+    def losses(self) -> list[float]:
+        """The training loss of every step."""
+        return [row[COLUMNS.index("loss")] for row in self.rows]
 
 
-def save_checkpoint(folder: Path, state: RunState, tensors: dict[str, Tensor]) -> None:
+def save_checkpoint(folder: Path, state: RunState, tensors: dict[str, Tensor], name: str = CHECKPOINT) -> None:
     """Write state and tensors; a process killed in the middle leaves the checkpoint before."""
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f"{CHECKPOINT}.draft"
-    fields = {name: getattr(state, name) for name in RunState.__slots__}
-    save_file(tensors, draft, metadata={"state": json.dumps(fields)})
+    draft = folder / f"{name}.draft"
+    save_file(tensors, draft, metadata={"state": json.dumps(asdict(state))})
     with draft.open("rb") as file:
         os.fsync(file.fileno())
-    draft.replace(folder / CHECKPOINT)
+    draft.replace(folder / name)
 
 
-def load_checkpoint(folder: Path, settings: dict[str, Any]) -> tuple[RunState, dict[str, Tensor]] | None:
+def load_checkpoint(
+    folder: Path, settings: dict[str, Any], name: str = CHECKPOINT
+) -> tuple[RunState, dict[str, Tensor]] | None:
     """The last checkpoint, or None. `CheckpointError` if it is broken or was made with other settings."""
-    path = folder / CHECKPOINT
+    path = folder / name
     if not path.exists():
         return None
     try:
         with safe_open(path, framework="pt") as file:
             state = RunState(**json.loads(file.metadata()["state"]))
-            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors: dict[str, torch.Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error}; delete it to start over") from error
-    for name, value in json.loads(json.dumps(settings)).items():  # as JSON has them: tuples are lists
-        if state.settings.get(name) != value:
+    for key, value in json.loads(json.dumps(settings)).items():  # as JSON has them: tuples are lists
+        if state.settings.get(key) != value:
             raise CheckpointError(
-                f"checkpoint {path} was made with {name}={state.settings.get(name)!r}, not {value!r}; "
+                f"checkpoint {path} was made with {key}={state.settings.get(key)!r}, not {value!r}; "
                 "use the same value, or another --out"
             )
     return state, tensors

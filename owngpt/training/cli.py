@@ -95,8 +95,20 @@ def tokenizer(corpus: Path, out: Path, vocab_size: int, characters: int) -> None
     help="What the model computes in; master weights are fp32 in any case.",
 )
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads.  [default: all cores]")
-@click.option("--save-every", type=click.IntRange(min=1), default=100, show_default=True, help="Steps per checkpoint.")
-@click.option("--eval-every", type=click.IntRange(min=1), default=500, show_default=True, help="Steps per measurement.")
+@click.option(
+    "--save-seconds",
+    type=click.FloatRange(min=0),
+    default=45.0,
+    show_default=True,
+    help="Seconds between checkpoints: what a crash costs at most.",
+)
+@click.option(
+    "--eval-every",
+    type=click.IntRange(min=1),
+    default=1_000_000,
+    show_default=True,
+    help="Tokens between measurements on held-out text.",
+)
 @click.option("--seed", default=0, show_default=True, help="Decides the first weights and the order of documents.")
 def pretrain(
     corpus: Path,
@@ -110,7 +122,7 @@ def pretrain(
     micro_tokens: int,
     dtype: str,
     threads: int | None,
-    save_every: int,
+    save_seconds: float,
     eval_every: int,
     seed: int,
 ) -> None:
@@ -118,7 +130,7 @@ def pretrain(
     import torch
 
     from owngpt.model.weights import DTYPES
-    from owngpt.training.loop import TrainConfig
+    from owngpt.training.plan import TrainConfig
     from owngpt.training.pretrain import pretrain as run
 
     if threads is not None:
@@ -130,7 +142,7 @@ def pretrain(
         batch_tokens=batch_tokens,
         micro_tokens=micro_tokens,
         eval_every=eval_every,
-        save_every=save_every,
+        save_seconds=save_seconds,
     )
     run(corpus, tokenizer, out, config, depth=depth, dtype=DTYPES[dtype], seed=seed, progress=click.echo)
     click.echo(f"model written to {out / 'model'}")

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from owngpt.model.attention import DenseAttention
+from owngpt.model.attention import Attention, DenseAttention
 from owngpt.model.transformer import Transformer
 from owngpt.text.tokenizer import Tokenizer
+from owngpt.training.attention import RowAttention, document_starts
 from owngpt.training.loss import token_losses
 from owngpt.training.shards import Tokens
 
@@ -27,24 +28,32 @@ def bytes_per_token(tokenizer: Tokenizer, vocab_size: int) -> Tensor:
 
 
 @torch.no_grad()
-def bits_per_byte(model: Transformer, tokens: Tokens, sizes_V: Tensor, context: int) -> float:
-    """Loss over the bytes of `tokens`, read in rows of `context`; control tokens count on neither side."""
+def bits_per_byte(
+    model: Transformer, tokens: Tokens, sizes_V: Tensor, context: int, end_of_text: int | None = None
+) -> float:
+    """Loss over the bytes of `tokens`, read in rows of `context`; control tokens count on neither side.
+
+    Rows end where they end; with `end_of_text`, no token sees a document before its own.
+    """
     nats, num_bytes = 0.0, 0
     row = min(context, len(tokens) - 1)
     for start in range(0, len(tokens) - row, row * ROWS_AT_A_TIME):
         num_rows = min(ROWS_AT_A_TIME, (len(tokens) - 1 - start) // row)
-        chunk = torch.from_numpy(tokens[start : start + num_rows * row + 1].astype(np.int64))
-        hidden_TE = forward_rows(model, chunk[:-1], num_rows)
-        sizes_T = sizes_V[chunk[1:]]
+        chunk = torch.from_numpy(tokens[start : start + num_rows * row + 1].astype(np.int64)).to(model.device)
+        hidden_TE = forward_rows(model, chunk[:-1], num_rows, end_of_text)
+        sizes_T = sizes_V.to(model.device)[chunk[1:]]
         nats += float(token_losses(hidden_TE, output_head(model), chunk[1:])[sizes_T > 0].sum())
         num_bytes += int(sizes_T.sum())
     return nats / math.log(2) / max(1, num_bytes)
 
 
-def forward_rows(model: Transformer, tokens_T: Tensor, num_rows: int) -> Tensor:
-    """hidden_TE of `num_rows` sequences of equal length, laid end to end."""
-    positions_T = torch.arange(len(tokens_T) // num_rows).repeat(num_rows)
-    return model(tokens_T, positions_T, DenseAttention(model.config, num_rows))  # type: ignore[no-any-return]
+def forward_rows(model: Transformer, tokens_T: Tensor, num_rows: int, end_of_text: int | None = None) -> Tensor:
+    """hidden_TE of `num_rows` sequences of equal length, laid end to end; `end_of_text` parts the documents of each."""
+    positions_T = torch.arange(len(tokens_T) // num_rows, device=tokens_T.device).repeat(num_rows)
+    attention: Attention = DenseAttention(model.config, num_rows)
+    if end_of_text is not None:
+        attention = RowAttention(model.config, num_rows, document_starts(tokens_T, num_rows, end_of_text), model.dtype)
+    return model(tokens_T, positions_T, attention)  # type: ignore[no-any-return]
 
 
 def output_head(model: Transformer) -> Tensor:

@@ -1,73 +1,41 @@
 """The training loop: read a batch, accumulate gradients, step; now and then measure and save.
 
-A run is a number of steps over two files of tokens: `stable` while the learning rate is level, then `decay`, in longer
-rows, while it falls. A step knows its tokens from its number alone, so a run goes on exactly where it was.
+A step is a place in the plan (`plan.py`), which knows its tokens, so a run goes on exactly where it was.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from owngpt.errors import CheckpointError
 from owngpt.model.transformer import Transformer
-from owngpt.training.checkpoint import RunState, load_checkpoint, save_checkpoint
+from owngpt.training.average import WeightAverage
+from owngpt.training.checkpoint import CHECKPOINT, LEVEL, RunState, load_checkpoint, save_checkpoint
 from owngpt.training.evaluate import bits_per_byte, forward_rows, output_head
 from owngpt.training.loss import next_token_loss
-from owngpt.training.optim import OptimConfig, Optimizer, Schedule
+from owngpt.training.optim import Optimizer
+from owngpt.training.plan import Step, TrainConfig, plan_steps
 from owngpt.training.shards import Phase, Tokens
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """One dial, `num_tokens`; the rest has defaults that suit a small model on a CPU."""
-
-    num_tokens: int
-    decay_share: float = 0.2  # of the steps
-    context: int = 512
-    decay_context: int = 2048
-    batch_tokens: int = 2048  # per step
-    micro_tokens: int = 2048  # per forward and backward pass
-    warmup: int = 40  # steps
-    eval_every: int = 500
-    save_every: int = 100
-    optim: OptimConfig = field(default_factory=OptimConfig)
-
-    @property
-    def schedule(self) -> Schedule:
-        num_steps = max(2, self.num_tokens // self.batch_tokens)
-        return Schedule(num_steps, self.warmup, max(1, round(num_steps * self.decay_share)))
-
-    @property
-    def phase_tokens(self) -> dict[Phase, int]:
-        """Tokens that each phase reads; one more than a multiple of the batch, since targets are shifted by one."""
-        schedule = self.schedule
-        return {
-            "stable": (schedule.num_steps - schedule.decay) * self.batch_tokens + 1,
-            "decay": schedule.decay * self.batch_tokens + 1,
-        }
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What a resumed run must share with the first part. The length may change while the rate is level."""
-        return asdict(self) | {"num_tokens": None, "eval_every": None, "save_every": None}
+REPORT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class TrainData:
-    """Token files, and the bytes that each token stands for."""
+    """Token files, the bytes that each token stands for, and the token that ends a document."""
 
     phases: dict[Phase, Tokens]
     held_out: dict[str, Tokens]
     sizes_V: Tensor
+    end_of_text: int
 
 
 class Trainer:
@@ -77,65 +45,115 @@ class Trainer:
         self, model: Transformer, config: TrainConfig, data: TrainData, out: Path, progress: Progress = print
     ) -> None:
         self.model, self.config, self.data, self.out, self.progress = model, config, data, out, progress
-        self.schedule = config.schedule
+        self.steps = plan_steps(config)
+        self.num_level = sum(step.phase == "stable" for step in self.steps)
         self.optimizer = Optimizer(model, config.optim)
-        self.state = RunState(settings=config.settings)
-        if loaded := load_checkpoint(out, config.settings):
-            self.state, tensors = loaded
-            self.optimizer.load_state_dict(tensors)
-            progress(f"going on from step {self.state.step}")
+        self.average = WeightAverage(self.optimizer.masters, config.average)
+        self.state = RunState(config.settings, config.num_tokens, self.num_level)
+        self._resume()
+        self._saved = self._reported = time.monotonic()
 
     def run(self) -> RunState:
         """Train to the end; -> the losses and measurements of the whole run."""
-        while self.state.step < self.schedule.num_steps:
-            self._step()
-            is_last = self.state.step == self.schedule.num_steps
-            if is_last or self.state.step % self.config.eval_every == 0:
+        for step in self.steps[self.state.step :]:
+            self._step(step)
+            is_last = self.state.step == len(self.steps)
+            if is_last or self.state.step == self.num_level or self._crosses(self.config.eval_every, step):
                 self._evaluate()
-            if is_last or self.state.step % self.config.save_every == 0:
-                save_checkpoint(self.out, self.state, self.optimizer.state_dict())
+            if self.state.step == self.num_level:
+                self._save(LEVEL)
+            if is_last or time.monotonic() - self._saved >= self.config.save_seconds:
+                self._save(CHECKPOINT)
         return self.state
 
-    def _step(self) -> None:
-        step, start, cpu_start = self.state.step, time.monotonic(), time.process_time()
-        losses = []
-        for inputs_T, targets_T, num_rows in self._micro_batches(step):
-            hidden_TE = forward_rows(self.model, inputs_T, num_rows)
-            loss = next_token_loss(hidden_TE, output_head(self.model), targets_T)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.accumulate()
-            losses.append(loss.item())
-        norm = self.optimizer.step(self.schedule.factor(step), num_backward=len(losses))
-        self.state.step += 1
-        self.state.losses.append(sum(losses) / len(losses))
-        self.state.seconds += time.monotonic() - start
-        self.state.cpu_seconds += time.process_time() - cpu_start
-        self._report(norm, time.monotonic() - start)
+    def _step(self, step: Step) -> None:
+        start, cpu_start = time.monotonic(), time.process_time()
+        losses = [self._backward(*batch) for batch in self._micro_batches(step)]
+        norm = self.optimizer.step(step.rate, num_backward=len(losses))
+        state = self.state
+        state.step, state.tokens = state.step + 1, state.tokens + step.num_tokens
+        self.average.update(self.optimizer.masters, step.num_tokens, state.tokens)
+        seconds = time.monotonic() - start
+        state.seconds += seconds
+        state.cpu_seconds += time.process_time() - cpu_start
+        loss = float(torch.stack(losses).mean())
+        state.rows.append([state.step, state.tokens, step.rate, loss, norm, step.num_tokens / seconds])
+        self._report()
 
-    def _micro_batches(self, step: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+    def _backward(self, inputs_T: Tensor, targets_T: Tensor, num_rows: int) -> Tensor:
+        """Add the gradients of one pass; -> its loss."""
+        end_of_text = self.data.end_of_text if self.config.is_masked else None
+        hidden_TE = forward_rows(self.model, inputs_T, num_rows, end_of_text)
+        loss = next_token_loss(hidden_TE, output_head(self.model), targets_T, self.config.z_loss)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.accumulate()
+        return loss.detach()
+
+    def _micro_batches(self, step: Step) -> Iterator[tuple[Tensor, Tensor, int]]:
         """(inputs, targets, number of rows) of each pass of a step."""
-        first_decay = self.schedule.num_steps - self.schedule.decay
-        phase: Phase = "stable" if step < first_decay else "decay"
-        context = self.config.context if phase == "stable" else self.config.decay_context
-        start = (step if phase == "stable" else step - first_decay) * self.config.batch_tokens
-        for offset in range(start, start + self.config.batch_tokens, self.config.micro_tokens):
-            chunk = self.data.phases[phase][offset : offset + self.config.micro_tokens + 1]
-            tokens = torch.from_numpy(chunk.astype(np.int64))
-            yield tokens[:-1], tokens[1:], max(1, self.config.micro_tokens // context)
+        context = self.config.context if step.phase == "stable" else self.config.decay_context
+        for offset in range(step.start, step.end, self.config.micro_tokens):
+            end = min(step.end, offset + self.config.micro_tokens)
+            chunk = self.data.phases[step.phase][offset : end + 1]
+            tokens = torch.from_numpy(chunk.astype(np.int64)).to(self.model.device)
+            yield tokens[:-1], tokens[1:], max(1, (end - offset) // context)
+
+    def _resume(self) -> None:
+        """Go on from the last checkpoint; for a run that is prolonged too late, from where its rate began to fall."""
+        settings = self.config.settings
+        found = [load_checkpoint(self.out, settings, name) for name in (CHECKPOINT, LEVEL)]
+        fitting = [loaded for loaded in found if loaded and self._is_on_the_way(loaded[0])]
+        if not fitting:
+            if seen := found[0]:
+                raise CheckpointError(
+                    f"the run in {self.out} has seen {seen[0].tokens} tokens at a level learning rate, more than "
+                    f"tokens={self.config.num_tokens} allows; use {seen[0].num_tokens}, or more, or another --out"
+                )
+            return
+        self.state, tensors = fitting[0]
+        self.state.num_tokens, self.state.num_level = self.config.num_tokens, self.num_level
+        self.optimizer.load_state_dict(tensors)
+        self.average.load_state_dict(tensors)
+        self.progress(f"going on from step {self.state.step}")
+
+    def _is_on_the_way(self, state: RunState) -> bool:
+        """Whether this run would pass through that state."""
+        is_same = state.num_tokens == self.config.num_tokens
+        return is_same or state.step <= min(state.num_level, self.num_level)
+
+    def _save(self, name: str) -> None:
+        tensors = self.optimizer.state_dict() | self.average.state_dict()
+        save_checkpoint(self.out, self.state, tensors, name)
+        self._saved = time.monotonic()
+
+    def _crosses(self, every: int, step: Step) -> bool:
+        return self.state.tokens // every > (self.state.tokens - step.num_tokens) // every
 
     def _evaluate(self) -> None:
-        measured = {
-            kind: bits_per_byte(self.model, tokens, self.data.sizes_V, self.config.context)
-            for kind, tokens in self.data.held_out.items()
-        }
-        self.state.evaluations.append({"step": self.state.step, **measured})
-        self.progress("bits per byte  " + "  ".join(f"{kind} {value:.3f}" for kind, value in measured.items()))
+        raw = self._measure()
+        with self.average.inside(self.model):
+            average = self._measure()
+        numbers = raw | {f"average.{kind}": value for kind, value in average.items()}
+        self.state.evaluations.append({"step": self.state.step, "tokens": self.state.tokens, **numbers})
+        self.progress("bits per byte  " + "  ".join(f"{kind} {value:.3f}" for kind, value in numbers.items()))
 
-    def _report(self, norm: float, seconds: float) -> None:
-        step, last = self.state.step, self.schedule.num_steps
-        if step % 10 == 0 or step == last:
-            remaining = (last - step) * self.state.seconds / step
-            self.progress(
-                f"step {step}/{last}  loss {sum(self.state.losses[-10:]) / len(self.state.losses[-10:]):.3f}  "
-                f"norm {norm:.2f}  {self.config.batch_tokens / seconds:.0f} tokens/s  ETA {remaining / 60:.1f} min"
-            )
+    def _measure(self) -> dict[str, float]:
+        data, end_of_text = self.data, self.data.end_of_text if self.config.is_masked else None
+        return {
+            kind: bits_per_byte(self.model, tokens, data.sizes_V, self.config.context, end_of_text)
+            for kind, tokens in data.held_out.items()
+        }
+
+    def _report(self) -> None:
+        """One line every few seconds, and for the first and the last step."""
+        is_edge = self.state.step in (1, len(self.steps))
+        if not is_edge and time.monotonic() - self._reported < REPORT_SECONDS:
+            return
+        self._reported = time.monotonic()
+        recent = self.state.rows[-10:]
+        loss, speed = (sum(row[column] for row in recent) / len(recent) for column in (3, 5))
+        remaining = (sum(step.num_tokens for step in self.steps) - self.state.tokens) / speed
+        self.progress(
+            f"step {self.state.step}/{len(self.steps)}  loss {loss:.3f}  norm {recent[-1][4]:.2f}  "
+            f"{speed:.0f} tokens/s  ETA {remaining / 60:.1f} min"
+        )

@@ -3,8 +3,7 @@
 The model computes in its own dtype (bfloat16 as a rule); the optimizer owns float32 master weights, moves those, and
 copies them back, so small steps are not lost to rounding.
 Sources: Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon), its scale to match Adam's step (Liu et al. 2025,
-"Muon is scalable for LLM training", section 2.2); decoupled weight decay (Loshchilov and Hutter 2019); trapezoid
-schedule (Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
+"Muon is scalable for LLM training", section 2.2); decoupled weight decay (Loshchilov and Hutter 2019).
 """
 
 from __future__ import annotations
@@ -33,22 +32,6 @@ class OptimConfig:
     clip: float = 1.0  # largest norm of all gradients together
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """A trapezoid: up over `warmup` steps, level, then straight down to `floor` over the last `decay` steps."""
-
-    num_steps: int
-    warmup: int
-    decay: int
-    floor: float = 0.0
-
-    def factor(self, step: int) -> float:
-        """What the plateau's learning rates are multiplied by at `step` (from 0)."""
-        rising = (step + 1) / max(1, self.warmup)
-        falling = (self.num_steps - step) / max(1, self.decay)
-        return max(self.floor, min(1.0, rising, falling))
-
-
 @dataclass(slots=True)
 class Slot:
     """One parameter with its float32 master copy, the sum of its gradients, and its moments."""
@@ -74,6 +57,11 @@ class Optimizer:
         self.config = config
         self.num_steps = 0
         self.slots = {name: _slot(name, parameter, config) for name, parameter in model.named_parameters()}
+
+    @property
+    def masters(self) -> dict[str, Tensor]:
+        """The weights in float32, by their names in the model."""
+        return {name: slot.master for name, slot in self.slots.items()}
 
     def accumulate(self) -> None:
         """Add the parameters' gradients to the float32 sums, and clear them."""

@@ -15,7 +15,8 @@ from owngpt.training.checkpoint import RunState
 from owngpt.training.curve import draw_curve
 from owngpt.training.evaluate import bytes_per_token
 from owngpt.training.export import export_model, shape
-from owngpt.training.loop import Progress, TrainConfig, TrainData, Trainer
+from owngpt.training.loop import Progress, TrainData, Trainer
+from owngpt.training.plan import TrainConfig, phase_tokens, plan_steps
 from owngpt.training.shards import (
     Packer,
     num_tokens,
@@ -25,6 +26,7 @@ from owngpt.training.shards import (
     read_tokens,
     train_tokens_file,
 )
+from owngpt.training.tokenizer import END_OF_TEXT
 
 HELD_OUT_TOKENS = 16384  # of each kind
 VOCAB_MULTIPLE = 64
@@ -54,13 +56,12 @@ def pretrain(
     model = Transformer(ModelConfig.from_dict(values))
     model.init_weights(seed)
     model.to(dtype)
-    progress(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {config.schedule.num_steps} steps")
+    progress(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {len(plan_steps(config))} steps")
     trainer = Trainer(model, config, data, out, progress)
     state = trainer.run()
-    weights = {name: slot.master for name, slot in trainer.optimizer.slots.items()}
-    export_model(out / "model", values, weights, tokenizer_folder)
+    export_model(out / "model", values, trainer.optimizer.masters, tokenizer_folder)
     (out / "model" / "loss.svg").write_text(draw_curve(state.losses), encoding="utf-8")
-    report = {**asdict(state), "num_tokens": state.step * config.batch_tokens, "threads": torch.get_num_threads()}
+    report = {**asdict(state), "threads": torch.get_num_threads()}
     (out / "run.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return state
 
@@ -68,10 +69,13 @@ def pretrain(
 def _packed(
     corpus: Path, out: Path, packer: Packer, vocab_size: int, config: TrainConfig, seed: int, progress: Progress
 ) -> TrainData:
-    files = {phase: train_tokens_file(out, phase) for phase in config.phase_tokens}
-    if any(num_tokens(files[phase]) < needed for phase, needed in config.phase_tokens.items()):
+    needed = phase_tokens(plan_steps(config))
+    files = {phase: train_tokens_file(out, phase) for phase in needed}
+    if any(num_tokens(files[phase]) < needed[phase] for phase in needed):
         progress("packing tokens")
         pack_held_out(corpus, out, packer, HELD_OUT_TOKENS)
-        pack_train(corpus, out, packer, config.phase_tokens, seed)
+        pack_train(corpus, out, packer, needed, seed)
+    end_of_text = packer.tokenizer.token_to_id(END_OF_TEXT)
+    assert end_of_text is not None, "our tokenizers have it"
     phases = {phase: read_tokens(path) for phase, path in files.items()}
-    return TrainData(phases, read_held_out(out), bytes_per_token(packer.tokenizer, vocab_size))
+    return TrainData(phases, read_held_out(out), bytes_per_token(packer.tokenizer, vocab_size), end_of_text)

@@ -132,5 +132,5 @@ def _held_out(corpus: Path, source: str, packer: Packer, num_tokens: int) -> Seq
     for document in read_documents(held_out_file(corpus, source)):
         if len(tokens) >= num_tokens:
             break
-        tokens += packer.tokens(document)
+        tokens += packer.closed(document)
     return tokens[:num_tokens]

@@ -8,7 +8,9 @@ from owngpt.training.checkpoint import CHECKPOINT, RunState, load_checkpoint, sa
 
 
 def test_state_and_tensors_come_back(tmp_path: Path) -> None:
-    state = RunState({"context": 8}, step=3, seconds=1.5, losses=[3.0, 2.0], evaluations=[{"step": 3, "code": 1.5}])
+    state = RunState(
+        {"context": 8}, step=3, seconds=1.5, rows=[[1, 64, 1.0, 3.0, 0.5, 99.0]], evaluations=[{"code": 1.5}]
+    )
     save_checkpoint(tmp_path, state, {"a": torch.arange(3.0)})
     loaded = load_checkpoint(tmp_path, {"context": 8})
     assert loaded is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from owngpt.errors import CheckpointError
 from owngpt.model.attention import DenseAttention
 from owngpt.model.weights import load_model
 from owngpt.text.tokenizer import Tokenizer
+from owngpt.training.checkpoint import COLUMNS
 from owngpt.training.cli import train
 from owngpt.training.evaluate import bits_per_byte, bytes_per_token
-from owngpt.training.loop import TrainConfig
+from owngpt.training.plan import TrainConfig
 from owngpt.training.pretrain import pretrain
 from owngpt.training.shards import read_held_out
 
@@ -28,9 +30,10 @@ CONFIG = TrainConfig(
     decay_context=64,
     batch_tokens=128,
     micro_tokens=64,
-    warmup=2,
-    eval_every=10,
-    save_every=4,
+    max_batch_tokens=128,
+    warmup=256,
+    eval_every=1280,
+    save_seconds=0.0,
 )
 
 
@@ -45,9 +48,16 @@ class Stopped(Exception):
     """The run was interrupted."""
 
 
-def stop_at_measurement(line: str) -> None:
-    if line.startswith("bits per byte"):
-        raise Stopped
+def stop_after(num_steps: int, corpus: Path, tokenizer_folder: Path, out: Path, config: TrainConfig) -> None:
+    """Train that many steps, of which the last one is not saved."""
+
+    def progress(line: str) -> None:
+        if line.startswith("bits per byte") and next(measured) == num_steps:
+            raise Stopped
+
+    measured = count(1)
+    with pytest.raises(Stopped):
+        pretrain(corpus, tokenizer_folder, out, replace(config, eval_every=1), depth=1, progress=progress)
 
 
 def weights(out: Path) -> bytes:
@@ -55,29 +65,27 @@ def weights(out: Path) -> bytes:
 
 
 def test_the_loss_falls(run: Path) -> None:
-    losses = json.loads((run / "run.json").read_text())["losses"]
+    losses = [row[COLUMNS.index("loss")] for row in json.loads((run / "run.json").read_text())["rows"]]
     assert len(losses) == 20
     assert losses[0] == pytest.approx(math.log(450), abs=0.3)
     assert losses[-1] < losses[0] - 1.0
 
 
 def test_held_out_text_is_measured_by_kind(run: Path) -> None:
-    first, last = json.loads((run / "run.json").read_text())["evaluations"]
+    first, *_, last = json.loads((run / "run.json").read_text())["evaluations"]
     assert (first["step"], last["step"]) == (10, 20)
-    assert all(last[kind] < first[kind] for kind in ("english", "japanese", "code"))
+    assert all(last[kind] < first[kind] for kind in ("english", "japanese", "code", "average.code"))
 
 
 @pytest.mark.parametrize("stop", [6, 17], ids=["while level", "while falling"])
 def test_a_stopped_run_goes_on_bit_for_bit(
     stop: int, run: Path, corpus: Path, tokenizer_folder: Path, tmp_path: Path
 ) -> None:
-    """Stopped between two checkpoints, it repeats the steps since the last one."""
-    config = replace(CONFIG, eval_every=stop, save_every=4)
-    with pytest.raises(Stopped):
-        pretrain(corpus, tokenizer_folder, tmp_path, config, depth=1, progress=stop_at_measurement)
+    """Stopped after some steps that were not saved, it repeats these."""
+    stop_after(stop, corpus, tokenizer_folder, tmp_path, CONFIG)
     lines: list[str] = []
     pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lines.append)
-    assert f"going on from step {stop // 4 * 4}" in lines
+    assert f"going on from step {stop - 1}" in lines
     assert weights(tmp_path) == weights(run)
 
 
@@ -86,11 +94,23 @@ def test_a_run_may_change_its_length_while_the_rate_is_level(
     planned: int, run: Path, corpus: Path, tokenizer_folder: Path, tmp_path: Path
 ) -> None:
     """Planned for another length, stopped, and gone on with: the same as if it had been planned so at once."""
-    config = replace(CONFIG, num_tokens=planned, eval_every=6)
-    with pytest.raises(Stopped):
-        pretrain(corpus, tokenizer_folder, tmp_path, config, depth=1, progress=stop_at_measurement)
+    stop_after(6, corpus, tokenizer_folder, tmp_path, replace(CONFIG, num_tokens=planned))
     pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lambda line: None)
     assert weights(tmp_path) == weights(run)
+
+
+def test_a_finished_run_may_be_prolonged(run: Path, corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> None:
+    """It goes on from where its rate began to fall: the same as if it had been planned so at once."""
+    lines: list[str] = []
+    pretrain(corpus, tokenizer_folder, tmp_path, replace(CONFIG, num_tokens=1280), depth=1, progress=lambda line: None)
+    pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lines.append)
+    assert "going on from step 8" in lines
+    assert weights(tmp_path) == weights(run)
+
+
+def test_a_run_is_not_shortened_below_what_it_has_seen(run: Path, corpus: Path, tokenizer_folder: Path) -> None:
+    with pytest.raises(CheckpointError, match="2560 tokens at a level learning rate, more than tokens=1280"):
+        pretrain(corpus, tokenizer_folder, run, replace(CONFIG, num_tokens=1280), depth=1, progress=lambda line: None)
 
 
 def test_other_settings_are_refused(run: Path, corpus: Path, tokenizer_folder: Path) -> None:
@@ -130,8 +150,8 @@ def test_bits_per_byte_of_a_model_that_knows_nothing(run: Path) -> None:
     model.lm_head.weight.data.zero_()
     tokens = read_held_out(run / "tokens")["english"]
     sizes = bytes_per_token(tokenizer, model.config.vocab_size)
-    scored = tokens[1 : (len(tokens) - 1) // 16 * 16 + 1]
-    num_bytes = len(tokenizer.decode(scored.tolist()).encode())
+    scored = [token for token in tokens[1 : (len(tokens) - 1) // 16 * 16 + 1] if sizes[token]]
+    num_bytes = len(tokenizer.decode(scored).encode())
     expected = len(scored) * math.log2(model.config.vocab_size) / num_bytes
     assert bits_per_byte(model, tokens, sizes, context=16) == pytest.approx(expected, rel=1e-4)
 
