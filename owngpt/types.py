@@ -140,6 +140,7 @@ class SamplingParams:
     logprobs: int | None = None  # None: none; k: the chosen token's, and the k best
     prompt_logprobs: int | None = None  # likewise for the prompt (echo)
     thinking: Thinking | None = None
+    begins_with: str = ""  # how the text begins, whatever the model prefers: so a prompt may end inside a word
     prediction: tuple[int, ...] = ()  # tokens that the answer may resemble; they change its speed only
 
 

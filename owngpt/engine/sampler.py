@@ -3,8 +3,9 @@
 A row is worked on alone, by one thread and with NumPy, whose float32 functions give an element the same bits wherever
 it stands in an array. So a token depends on its own row, request and position, and on nothing else.
 
-Order: logit_bias, penalties, grammar mask, temperature, top_k, top_p, min_p. A token is drawn by inverting the
-cumulative distribution at one uniform number per token, which depends on seed, choice and position only.
+Order: logit_bias, penalties, how the text has to begin, grammar mask, temperature, top_k, top_p, min_p. A token is
+drawn by inverting the cumulative distribution at one uniform number per token, which depends on seed, choice and
+position only.
 
 Shapes: V vocabulary, K tokens that the filters keep, B blocks of the vocabulary.
 """
@@ -67,7 +68,8 @@ class Sampler:
     def _choose(self, known_V: Row, best: int, request: Request) -> int:
         """`best` is the token with the highest logit."""
         allowed = None if request.matcher is None else self._masks.take(request)
-        is_adjusted = _is_adjusted(request.sampling)
+        fitting = self._fitting(request)
+        is_adjusted = _is_adjusted(request.sampling) or bool(fitting)
         is_greedy = request.sampling.temperature == 0
         if is_greedy and not is_adjusted and (allowed is None or allowed.has(best)):
             return best
@@ -75,10 +77,21 @@ class Sampler:
         if is_adjusted or allowed is not None:
             scores_V = known_V.copy()
             _adjust(scores_V, request)
+            if fitting:
+                _forbid_others(scores_V, fitting)
             if allowed is not None:
                 allowed.forbid_others(scores_V)
             best = int(scores_V.argmax())
         return best if is_greedy else draw(scores_V, request.sampling, request.draw())
+
+    def _fitting(self, request: Request) -> list[int]:
+        """The tokens that go on as the text has to begin; none where it has begun, and where nothing can spell it."""
+        beginning = request.sampling.begins_with.encode()
+        if request.num_output_tokens >= len(beginning):
+            return []
+        said = b"".join(map(self._tokenizer.token_bytes, request.token_ids[request.num_prompt_tokens :]))
+        rest = beginning[len(said) :]
+        return self._tokenizer.spellings.fitting(rest) if rest else []
 
 
 def draw(scores_V: Row, params: SamplingParams, chance: float) -> int:
@@ -148,6 +161,12 @@ def _common(weights_V: Row, wanted: np.float32) -> Row:
 
 def _descending(weights_K: Row) -> Row:
     return np.sort(weights_K)[::-1]
+
+
+def _forbid_others(scores_V: Row, allowed: list[int]) -> None:
+    kept = scores_V[allowed]
+    scores_V[:] = -np.inf
+    scores_V[allowed] = kept
 
 
 def _is_adjusted(params: SamplingParams) -> bool:

@@ -17,6 +17,7 @@ from owngpt.engine.request import Request, Sample
 from owngpt.engine.sampler import Sampler
 from owngpt.text.tokenizer import Tokenizer
 from tests.engine.makers import make_request, padded_tokenizer
+from tests.fakes.text import byte_tokenizer
 
 LOGITS = [math.log(p) for p in (0.4, 0.3, 0.15, 0.1, 0.05)]  # of tokens 0..4; the others are all but impossible
 
@@ -261,3 +262,29 @@ def test_greedy_choice_reads_the_logits_once(sampler: Sampler) -> None:
             sampler.sample(row, request)
         seconds.append(perf_counter() - begin)
     assert min(seconds) < 0.01
+
+
+def test_a_text_begins_as_it_has_to(sampler: Sampler, tokenizer: Tokenizer) -> None:
+    """By whatever tokens the model likes best among those that fit, and freely from there on."""
+    likes_x = rows(tokenizer, [0.0] * 256)
+    likes_x[0, ord("x")] = 9.0
+    (request,) = requests_of(1, begins_with="ab", temperature=0.0)
+    for expected in b"abx":
+        (sample,) = sample_all(sampler, likes_x, [request])
+        assert sample.token_id == expected
+        request.append(sample.token_id)
+
+
+def test_a_token_may_go_on_behind_what_a_text_begins_with(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer(tmp_path, merges=[("r", "e"), ("re", "t")])
+    long = tokenizer.encode("ret")[0]
+    likes_long = rows(tokenizer, [0.0] * 256)
+    likes_long[0, long] = 1.0
+    likes_long[0, tokenizer.eos_token_ids[0]] = 9.0  # does not fit
+    sampler = Sampler(tokenizer)
+    (request,) = requests_of(1, begins_with="re", temperature=0.0)
+    (sample,) = sample_all(sampler, likes_long, [request])
+    assert sample.token_id == long
+    request.append(long)
+    assert sample_all(sampler, likes_long, [request])[0].token_id == tokenizer.eos_token_ids[0]
+    sampler.close()
