@@ -67,7 +67,7 @@ async def search(
     for queries that are empty or too long.
     """
     check_queries(queries)
-    await anyio.to_thread.run_sync(app.vector_stores.use, caller.project_id, vector_store_ids)
+    await anyio.to_thread.run_sync(_use, app, caller, vector_store_ids)
     searched = list(dict.fromkeys(rewritten(query) if rewrite_query else query for query in queries))
     embedder = next(iter(app.models.embedders), None)
     prepared = await prepare(embedder, searched, weights)
@@ -77,6 +77,13 @@ async def search(
     only = vector_store_ids[0] if len(vector_store_ids) == 1 else None
     app.meter.record(caller, kind="file_search_calls", vector_store_id=only)
     return SearchResult(passages, searched)
+
+
+def _use(app: App, caller: Caller, vector_store_ids: Sequence[str]) -> None:
+    """The stores are used now, and what has expired is not in them any more."""
+    app.vector_stores.use(caller.project_id, vector_store_ids)
+    while app.files.prune(caller.project_id):
+        pass
 
 
 def check_queries(queries: Sequence[str]) -> None:

@@ -151,8 +151,15 @@ def delete_file(app: App, caller: Caller, vector_store_id: str, file_id: str) ->
 
 
 def delete(app: App, caller: Caller, vector_store_id: str) -> None:
-    """A store with all that is in it; the files themselves stay."""
-    app.vector_stores.delete(caller.project_id, vector_store_id)
+    """A store with all that is in it; the files themselves stay. Who cannot read all of it cannot destroy it, but for
+    administrators: they need not read to clear up. Raises `NotFound` and `PermissionDenied`.
+    """
+    app.vector_stores.delete(caller.project_id, vector_store_id, destroyable_by(caller))
+
+
+def destroyable_by(caller: Caller) -> frozenset[str] | None:
+    """Whose documents the caller may destroy with what holds them; None: everybody's."""
+    return None if caller.is_admin else caller.principals
 
 
 def read_text(app: App, caller: Caller, vector_store_id: str, file_id: str, page: int | None = None) -> FileText:

@@ -27,10 +27,10 @@ class FileBatch:
     @property
     def status(self) -> Literal["in_progress", "completed", "cancelled", "failed"]:
         """Failed is one of which nothing could be read."""
-        if self.is_cancelled:
-            return "cancelled"
         if self.counts.get("in_progress"):
             return "in_progress"
+        if self.is_cancelled:
+            return "cancelled"
         return "failed" if self.counts.get("failed") and not self.counts.get("completed") else "completed"
 
 
@@ -74,15 +74,18 @@ class FileBatches:
         numbers: dict[FileStatus, int] = {row["status"]: int(row["number"]) for row in counts}
         return FileBatch(**{**rows[0], "is_cancelled": bool(rows[0]["is_cancelled"])}, counts=numbers)
 
-    def cancel(self, batch: FileBatch) -> None:
-        """What is not finished never will be; nothing changes for a batch that has ended."""
+    def cancel(self, batch: FileBatch, principals: Collection[str] | None = None) -> None:
+        """What is not finished of it, and what these principals may read (None: anything), never will be; the files of
+        others go on. Nothing changes for a batch that has ended.
+        """
         if batch.status != "in_progress":
             return
+        allowed, values = readable(principals)
         with self._db.write() as transaction:
             transaction.execute("UPDATE vector_store_file_batches SET is_cancelled = 1 WHERE id = ?", (batch.id,))
             transaction.execute(
                 "UPDATE vector_store_files SET status = 'cancelled', claim = '' WHERE vector_store_id = ?"
                 " AND status = 'in_progress' AND id IN"
-                " (SELECT file_id FROM vector_store_batch_files WHERE batch_id = ?)",
-                (batch.vector_store_id, batch.id),
+                f" (SELECT file_id FROM vector_store_batch_files WHERE batch_id = ?) AND {allowed}",
+                (batch.vector_store_id, batch.id, *values),
             )

@@ -123,13 +123,20 @@ class Files:
             raise no_such_file(file_id)
         self.blobs.release(self._db, [rows[0]["sha256"]])
 
-    def prune(self) -> int:
-        """Delete what has expired; -> how many files that were."""
+    def prune(self, project_id: str | None = None) -> int:
+        """Delete what has expired, of all projects or of one; -> how many files that were, some hundred at most.
+
+        It costs a look where nothing has, so that a search can call it: what has expired is found no more.
+        """
+        where = "expires_at <= ?"
+        values: list[Value] = [int(time.time())]
+        if project_id is not None:
+            where, values = f"{where} AND project_id = ?", [*values, project_id]
+        query = f"SELECT {_COLUMNS} FROM files WHERE {where} ORDER BY expires_at LIMIT 500"
+        if not self._db.read(query, values):
+            return 0
         with self._db.write() as transaction:
-            rows = transaction.execute(
-                f"SELECT {_COLUMNS} FROM files WHERE expires_at <= ? ORDER BY expires_at LIMIT 1000",
-                (int(time.time()),),
-            )
+            rows = transaction.execute(query, values)
             self._remove(transaction, rows)
         self.blobs.release(self._db, [row["sha256"] for row in rows])
         return len(rows)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from owngpt.errors import InvalidRequest, NotFound
+from owngpt.errors import InvalidRequest, NotFound, PermissionDenied
 from owngpt.store.db import Database, Row, Transaction, Value
 from owngpt.store.documents import drop_unused
 from owngpt.store.paging import PageRequest, page_of
@@ -121,12 +121,22 @@ class VectorStores:
         found = page_of(self._db, "vector_stores", _COLUMNS, "project_id = ?", (project_id,), page)
         return VectorStorePage(self._counted(found.rows, principals), found.has_more)
 
-    def update(self, project_id: str, vector_store_id: str, changes: Mapping[str, Value]) -> None:
-        """Change columns: name, metadata (JSON), expires_after_days. Raises `NotFound`."""
+    def update(
+        self,
+        project_id: str,
+        vector_store_id: str,
+        changes: Mapping[str, Value],
+        principals: Collection[str] | None = None,
+    ) -> None:
+        """Change columns: name, metadata (JSON), expires_after_days. Raises `NotFound`, and `PermissionDenied` as
+        `delete` does for a store that is to expire.
+        """
         assert changes.keys() <= {"name", "metadata", "expires_after_days"}, changes
         values = {**changes, "last_active_at": int(time.time())}
         sets = ", ".join(f"{name} = ?" for name in values)
         with self._db.write() as transaction:
+            if changes.get("expires_after_days") is not None:
+                _check_all_readable(transaction, project_id, vector_store_id, principals)
             rows = transaction.execute(
                 f"UPDATE vector_stores SET {sets} WHERE id = ? AND project_id = ? RETURNING id",
                 (*values.values(), vector_store_id, project_id),
@@ -134,12 +144,16 @@ class VectorStores:
         if not rows:
             raise no_such_store(vector_store_id)
 
-    def delete(self, project_id: str, vector_store_id: str) -> None:
-        """The store with all that is in it; the files themselves stay. Raises `NotFound`."""
+    def delete(self, project_id: str, vector_store_id: str, principals: Collection[str] | None = None) -> None:
+        """The store with all that is in it; the files themselves stay.
+
+        Raises `NotFound`, and `PermissionDenied` if these principals may not read all of its files; None: may.
+        """
         with self._db.write() as transaction:
             where, values = "id = ? AND project_id = ?", (vector_store_id, project_id)
             if not transaction.execute(f"SELECT id FROM vector_stores WHERE {where}", values):
                 raise no_such_store(vector_store_id)
+            _check_all_readable(transaction, project_id, vector_store_id, principals)
             self._empty(transaction, project_id, vector_store_id)
             transaction.execute("DELETE FROM vector_store_file_batches WHERE vector_store_id = ?", (vector_store_id,))
             transaction.execute(f"DELETE FROM vector_stores WHERE {where}", values)
@@ -207,6 +221,22 @@ def readable(principals: Collection[str] | None) -> tuple[str, list[Value]]:
         return f"NOT EXISTS ({readers})", []
     marks = ", ".join("?" for _ in principals)
     return f"(NOT EXISTS ({readers}) OR EXISTS ({readers} AND r.principal IN ({marks})))", [*sorted(principals)]
+
+
+def _check_all_readable(
+    transaction: Transaction, project_id: str, vector_store_id: str, principals: Collection[str] | None
+) -> None:
+    where, values = readable(principals)
+    hidden = transaction.execute(
+        f"SELECT id FROM vector_store_files WHERE project_id = ? AND vector_store_id = ? AND NOT {where} LIMIT 1",
+        (project_id, vector_store_id, *values),
+    )
+    if hidden:
+        raise PermissionDenied(
+            f"The vector store {vector_store_id} also holds documents of others, which would be lost. Ask one of their "
+            "readers, or use an admin key.",
+            code="restricted_documents",
+        )
 
 
 def check_live(store: VectorStore) -> None:

@@ -340,3 +340,56 @@ async def test_a_project_that_keeps_nothing_has_no_stores(app: App) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(transport), base_url="http://x") as http:
         response = await http.post("/v1/vector_stores", json={})
     assert response.json()["error"]["code"] == "zero_data_retention"
+
+
+async def test_nobody_destroys_what_they_cannot_read(app: App, client: AsyncOpenAI) -> None:
+    """A colleague may use a store that holds a document of others, and neither delete it nor let it expire; who reads
+    it may, and an administrator, who need not read what they clear up."""
+    reader, clerk = (app.keys.create(name) for name in ("reader", "clerk"))
+    async with openai_client(app, reader.secret) as allowed, openai_client(app, clerk.secret) as other:
+        for destroyer in (allowed, client):
+            store = (await client.vector_stores.create()).id
+            await add(other, store, "open.txt", b"All of it is open.")
+            own = {"readers": f"key:{reader.key.id}"}
+            await add(allowed, store, "pay.txt", b"Pay rises in May.", attributes=own)
+            for call in (
+                other.vector_stores.delete(store),
+                other.vector_stores.update(store, expires_after={"anchor": "last_active_at", "days": 1}),
+            ):
+                with pytest.raises(openai.PermissionDeniedError, match="holds documents of others"):
+                    await call
+            assert (await other.vector_stores.update(store, name="pay")).name == "pay"
+            assert (await allowed.vector_stores.search(store, query="pay")).data[0].filename == "pay.txt"
+            assert (await destroyer.vector_stores.delete(store)).deleted
+
+
+async def test_to_cancel_a_batch_stops_what_one_may_read(app: App, client: AsyncOpenAI) -> None:
+    reader, clerk = (app.keys.create(name) for name in ("reader", "clerk"))
+    async with openai_client(app, reader.secret) as allowed, openai_client(app, clerk.secret) as other:
+        store = (await client.vector_stores.create()).id
+        await app.ingest.rest()  # so that the files wait
+        names = {}
+        for name, readers in (("open.txt", ""), ("pay.txt", f"key:{reader.key.id}")):
+            file = await allowed.files.create(
+                file=(name, b"text"), purpose="assistants", extra_body={"readers": readers}
+            )
+            names[file.id] = name
+        batch = await allowed.vector_stores.file_batches.create(store, file_ids=list(names))
+        assert (await other.vector_stores.file_batches.cancel(batch.id, vector_store_id=store)).status == "cancelled"
+        found = {names[file.id]: file.status async for file in allowed.vector_stores.files.list(store)}
+        assert found == {"open.txt": "cancelled", "pay.txt": "in_progress"}
+        assert (await allowed.vector_stores.file_batches.cancel(batch.id, vector_store_id=store)).status == "cancelled"
+        assert {file.status async for file in allowed.vector_stores.files.list(store)} == {"cancelled"}
+
+
+async def test_what_has_expired_is_found_no_more(client: AsyncOpenAI, app: App) -> None:
+    """At once, not when somebody has cleared up: it has no part in a score either."""
+    store = (await client.vector_stores.create()).id
+    kept = await add(client, store, "kept.txt", b"Whales sing.")
+    gone = await add(client, store, "gone.txt", b"Whales sing loudly.")
+    assert len((await client.vector_stores.search(store, query="whales")).data) == 2
+    with app.database.write() as transaction:
+        transaction.execute("UPDATE files SET expires_at = ? WHERE id = ?", (int(time.time()), gone.id))
+    [found] = (await client.vector_stores.search(store, query="whales")).data
+    assert found.file_id == kept.id
+    assert (await client.vector_stores.retrieve(store)).file_counts.total == 1

@@ -75,7 +75,9 @@ async def modify_vector_store(request: Request) -> Response:
     """Another name, metadata, or time to expire."""
     app, caller, store_id = app_of(request), caller_of(request), request.path_params["vector_store_id"]
     body = parse(UpdateVectorStoreRequest, await request.body())
-    await to_thread.run_sync(app.vector_stores.update, caller.project_id, store_id, _changes(body))
+    await to_thread.run_sync(
+        app.vector_stores.update, caller.project_id, store_id, _changes(body), service.destroyable_by(caller)
+    )
     store = await to_thread.run_sync(app.vector_stores.find, caller.project_id, store_id, caller.principals)
     return _answer(store_document(store), body)
 
@@ -218,8 +220,9 @@ async def cancel_file_batch(request: Request) -> Response:
     """What is not finished will not be; what is stays."""
     app, caller = app_of(request), caller_of(request)
     store_id, batch_id = request.path_params["vector_store_id"], request.path_params["batch_id"]
-    batch = await to_thread.run_sync(app.file_batches.find, caller.project_id, store_id, batch_id)
-    await to_thread.run_sync(app.file_batches.cancel, batch)
+    allowed = service.destroyable_by(caller)
+    batch = await to_thread.run_sync(app.file_batches.find, caller.project_id, store_id, batch_id, allowed)
+    await to_thread.run_sync(app.file_batches.cancel, batch, allowed)
     find = partial(app.file_batches.find, caller.project_id, store_id, batch_id, caller.principals)
     return JSONResponse(batch_document(await to_thread.run_sync(find)))
 
