@@ -15,36 +15,6 @@ from owngpt.text.tokenizer import Tokenizer
 from owngpt.training.tokenizer import END_OF_TEXT, TURN_END
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-HEAD_SIZE = 64
-
-
-def shape(depth: int, vocab_size: int, max_position: int) -> dict[str, Any]:
-    """config.json of a decoder `depth` layers deep: 64 x depth wide, `depth` heads, an MLP of 8/3 the width.
-
-    Embedding and output head are separate: the embedding costs no arithmetic, and at this size both learn faster.
-    """
-    width = HEAD_SIZE * depth
-    return {
-        "architectures": ["Qwen3ForCausalLM"],
-        "model_type": "qwen3",
-        "vocab_size": vocab_size,
-        "hidden_size": width,
-        "intermediate_size": -(-width * 8 // 3 // 64) * 64,
-        "num_hidden_layers": depth,
-        "num_attention_heads": depth,
-        "num_key_value_heads": depth,
-        "head_dim": HEAD_SIZE,
-        "max_position_embeddings": max_position,
-        "rms_norm_eps": 1e-6,
-        "rope_theta": 10000.0,
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "tie_word_embeddings": False,
-        "use_sliding_window": False,
-        "initializer_range": 0.02,
-        "use_cache": True,
-    }
 
 
 def export_model(folder: Path, config: dict[str, Any], weights: dict[str, Tensor], tokenizer_folder: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from owngpt.errors import SetupError
 from owngpt.training.optim import OptimConfig
 from owngpt.training.shards import Phase
 
@@ -24,9 +25,9 @@ class TrainConfig:
     context: int = 512  # tokens per row while the rate is level
     decay_context: int = 2048  # and while it falls
     batch_tokens: int = 2048  # per step, at first
-    max_batch_tokens: int = 2048  # at most
-    grow_after: int = 2_000_000  # tokens until the batch doubles, each time four times as many as before
-    micro_tokens: int = 2048  # per forward and backward pass
+    max_batch_tokens: int = 2**19  # at most
+    grow_after: int = 1_000_000  # tokens until the batch doubles, each time four times as many as before
+    micro_tokens: int = 4096  # per forward and backward pass
     warmup: int = 80_000  # tokens
     z_loss: float = 0.0
     average: float = 0.1  # tokens that the weights' average remembers, as a share of those seen; 0: none is kept
@@ -34,6 +35,15 @@ class TrainConfig:
     eval_every: int = 1_000_000  # tokens
     save_seconds: float = 45.0
     optim: OptimConfig = field(default_factory=OptimConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("context", "decay_context"):
+            for size in ("batch_tokens", "micro_tokens"):
+                if getattr(self, size) % getattr(self, name) and getattr(self, name) % getattr(self, size):
+                    raise SetupError(
+                        f"{name}={getattr(self, name)} and {size}={getattr(self, size)} do not divide each other; "
+                        "use powers of two"
+                    )
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -11,10 +11,12 @@ import torch
 from owngpt.errors import SetupError
 from owngpt.model.config import ModelConfig
 from owngpt.model.transformer import Transformer
+from owngpt.text.tokenizer import Tokenizer
 from owngpt.training.checkpoint import RunState
 from owngpt.training.curve import draw_curve
+from owngpt.training.dial import shape
 from owngpt.training.evaluate import bytes_per_token
-from owngpt.training.export import export_model, shape
+from owngpt.training.export import export_model
 from owngpt.training.loop import Progress, TrainData, Trainer
 from owngpt.training.plan import TrainConfig, phase_tokens, plan_steps
 from owngpt.training.shards import (
@@ -47,10 +49,7 @@ def pretrain(
 
     A checkpoint that is already in `out` is gone on from. `SetupError` says what is missing or differs.
     """
-    packer = Packer.load(tokenizer_folder)
-    vocab_size = -(-packer.tokenizer.vocab_size // VOCAB_MULTIPLE) * VOCAB_MULTIPLE
-    if vocab_size > 2**16:
-        raise SetupError(f"the tokenizer has {vocab_size} tokens; token files hold ids below 65536")
+    packer, vocab_size = Packer.load(tokenizer_folder), padded_vocab_size(tokenizer_folder)
     data = _packed(corpus, out / "tokens", packer, vocab_size, config, seed, progress)
     values = shape(depth, vocab_size, config.decay_context)
     model = Transformer(ModelConfig.from_dict(values))
@@ -64,6 +63,14 @@ def pretrain(
     report = {**asdict(state), "threads": torch.get_num_threads()}
     (out / "run.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return state
+
+
+def padded_vocab_size(tokenizer_folder: Path) -> int:
+    """How many tokens a model has for this tokenizer: a few more, which no text uses, for a round number."""
+    vocab_size = -(-Tokenizer.load(tokenizer_folder).vocab_size // VOCAB_MULTIPLE) * VOCAB_MULTIPLE
+    if vocab_size > 2**16:
+        raise SetupError(f"the tokenizer has {vocab_size} tokens; token files hold ids below 65536")
+    return vocab_size
 
 
 def _packed(

@@ -11,7 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from owngpt.model.config import ModelConfig
 from owngpt.training.attention import QUERIES_AT_A_TIME, RowAttention, document_starts
-from owngpt.training.export import shape
+from owngpt.training.dial import shape
 
 CONFIG = ModelConfig.from_dict(shape(2, 64, 512))
 END = 0

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from owngpt.errors import SetupError
 from owngpt.training.plan import TrainConfig, phase_tokens, plan_steps
 
-CONFIG = TrainConfig(num_tokens=1000, batch_tokens=10, max_batch_tokens=10, warmup=100)
+CONFIG = TrainConfig(
+    1000, batch_tokens=10, max_batch_tokens=10, micro_tokens=10, context=5, decay_context=10, warmup=100
+)
 GROWING = replace(CONFIG, max_batch_tokens=40, grow_after=100)
 
 
@@ -40,3 +43,8 @@ def test_a_longer_run_begins_with_a_shorter_one() -> None:
 
 def test_a_run_shorter_than_a_step_has_one_of_each_phase() -> None:
     assert [step.phase for step in plan_steps(replace(CONFIG, num_tokens=1))] == ["stable", "decay"]
+
+
+def test_rows_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(SetupError, match="context=3 and batch_tokens=10 do not divide each other; use powers of two"):
+        replace(CONFIG, context=3)
