@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,8 @@ import click
 
 if TYPE_CHECKING:
     from owngpt.evals.pii import Report, Sample
+
+_ANSWER, _ANSWERS, _PIECE = 1_000, 30, 4  # characters of an answer, how many, characters of a piece of it
 
 
 @click.command()
@@ -41,11 +45,32 @@ def pii(presidio: Path | None, number: int, seed: int, threshold: float, seen: b
     if presidio is not None:
         sets["English, presidio-research"] = presidio_samples(presidio, "even" if seen else "odd")
     reports = {name: evaluate(Detector(), samples, threshold) for name, samples in sets.items()}
+    for name, samples in sets.items():
+        reports[name].streamed += streamed(samples, threshold)
     if as_json:
         click.echo(json.dumps({name: summary(report) for name, report in reports.items()}, ensure_ascii=False))
         return
     for name, report in reports.items():
         click.echo(f"{described(name, report)}\n")
+
+
+def streamed(samples: Sequence[Sample], threshold: float) -> list[float]:
+    """What it costs to look through an answer that comes in pieces: milliseconds of thread time, for each of some
+    answers of 1,000 characters.
+    """
+    from owngpt.service.privacy.finder import Finder
+    from owngpt.service.privacy.guard import Guard
+    from owngpt.service.privacy.policy import Policy
+
+    text, costs = "\n".join(sample.text for sample in samples)[: _ANSWER * _ANSWERS], []
+    for begin in range(0, len(text) - _ANSWER + 1, _ANSWER):
+        stream = Guard(Finder(Policy("mask", threshold))).stream()
+        start = time.thread_time()
+        for i in range(begin, begin + _ANSWER, _PIECE):
+            stream.feed(text[i : i + _PIECE])
+        stream.finish()
+        costs.append((time.thread_time() - start) * 1e3)
+    return costs
 
 
 def described(name: str, report: Report) -> str:
@@ -58,6 +83,9 @@ def described(name: str, report: Report) -> str:
     if report.milliseconds:
         median = statistics.median(report.milliseconds)
         lines.append(f"Thread time: median {median:.1f} ms per 1,000 characters (texts of 200 characters and more).")
+    if report.streamed:
+        median = statistics.median(report.streamed)
+        lines.append(f"Of an answer that comes in pieces: median {median:.1f} ms per 1,000 characters.")
     if report.missed:
         labels = ", ".join(f"{label} {count}" for label, count in report.missed.most_common())
         lines.append(f"Labelled, and not looked for: {labels}.")
@@ -70,6 +98,8 @@ def summary(report: Report) -> dict[str, Any]:
         "texts": report.num_texts,
         "clean_texts": report.num_clean,
         "false_alarms": report.num_false_alarms,
+        "milliseconds": round(statistics.median(report.milliseconds), 2) if report.milliseconds else None,
+        "milliseconds_streamed": round(statistics.median(report.streamed), 2) if report.streamed else None,
         "types": {
             name: {
                 "examples": score.num_gold,

@@ -87,6 +87,7 @@ class Report:
     num_clean: int = 0  # texts without personal data
     num_false_alarms: int = 0  # of them, those in which some was found
     milliseconds: list[float] = field(default_factory=list)  # of thread time, per 1,000 characters
+    streamed: list[float] = field(default_factory=list)  # the same of answers that come in pieces
     missed: Counter[str] = field(default_factory=Counter)  # labels that are not looked for
 
     @property

@@ -80,5 +80,6 @@ def test_the_command() -> None:
     assert result.exit_code == 0, result.output
     report = json.loads(result.output)["Japanese, generated"]
     assert (report["texts"], report["clean_texts"]) == (60, 20)
+    assert report["milliseconds_streamed"] > 0
     shown = CliRunner().invoke(pii, ["--number", "60"])
     assert "| PERSON |" in shown.output

@@ -17,7 +17,7 @@ from owngpt.trust.pii import Entity
 if TYPE_CHECKING:
     from owngpt.service.privacy.guard import Guard
 
-HOLD, STEP, MOST = 48, 64, 4_096  # characters: held back, taken at once, held back at most
+HOLD, STEP, MOST = 48, 80, 4_096  # characters: held back, taken at once, held back at most
 _SLACK = 4  # what ends so close to the end may go on
 _RUN = re.compile(r"[!-~]+\Z")
 
@@ -88,16 +88,20 @@ class OutputStream:
         pieces, end = [], 0
         for entity in entities:
             plain, value = text[end : entity.start], text[entity.start : entity.end]
-            self._quotes.read(plain)
+            self._read(plain)
             pieces += [plain, shown := self._shown(entity, value)]
             end = entity.end
             offset = self._moves[-1][1] + len(shown) - len(value)
             self._moves.append((self._num_taken + end, offset))
-        self._quotes.read(text[end:])
+        self._read(text[end:])
         self._before = (self._before + text)[-HOLD:]
         self._pending = self._pending[len(text) :]
         self._num_taken += len(text)
         return "".join([*pieces, text[end:]])
+
+    def _read(self, plain: str) -> None:
+        if self._as_json:
+            self._quotes.read(plain)
 
     def _shown(self, entity: Entity, value: str) -> str:
         """A placeholder -> its value; a value of the caller's own -> itself; any other -> a placeholder."""

@@ -12,6 +12,7 @@ from owngpt.trust.pii.japanese_names import JapaneseNames
 from owngpt.trust.pii.normalize import normalize
 from owngpt.trust.pii.phones import Phones
 from owngpt.trust.pii.presidio import NationalIds
+from owngpt.trust.pii.window import Window
 
 WINDOW, OVERLAP = 16_384, 512  # characters; what is longer than the overlap may be cut at a window's end
 
@@ -31,6 +32,7 @@ class Detector:
 
     def __init__(self, parts: Sequence[Recognizer] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._parts = recognizers() if parts is None else parts
+        self._types = sorted({part.type for part in self._parts})
         self._clock = clock
 
     def find(self, text: str, accept: Accept, deadline: float | None = None) -> list[Entity]:
@@ -40,7 +42,8 @@ class Detector:
         """
         normalized = normalize(text)
         found = []
-        parts = [part for part in self._parts if accept(part.type, 1.0)]
+        wanted = {kind for kind in self._types if accept(kind, 1.0)}
+        parts = [part for part in self._parts if part.type in wanted]
         for entity in self._all(normalized.text, parts, deadline):
             if accept(entity.type, entity.score):
                 start, end = normalized.span(entity.start, entity.end)
@@ -50,7 +53,7 @@ class Detector:
     def _all(self, text: str, parts: Sequence[Recognizer], deadline: float | None) -> Iterator[Entity]:
         for offset in range(0, max(1, len(text)), WINDOW):
             begin = max(0, offset - OVERLAP)
-            window = text[begin : offset + WINDOW + OVERLAP]
+            window = Window(text[begin : offset + WINDOW + OVERLAP])
             for part in parts:
                 if deadline is not None and self._clock() > deadline:
                     raise DetectionTimeout

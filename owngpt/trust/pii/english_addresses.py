@@ -20,6 +20,26 @@ _AFTER = (  # and at the end of it
     r"[\w'.-]{0,24}(?i:stra(?:ss|ß)e|gasse|weg|platz|allee|gatan|vägen|gata|vej|gade|laan|straat|plein|kade|katu|tie|"
     r"polku|kuja|utca|stræde|veien|gaten|damm|ring|ufer|grad|markt|hof|singel|dijk|steeg)"
 )
+_AFTER_WORDS = (
+    *(
+        "stra",
+        "gasse",
+        "weg",
+        "platz",
+        "allee",
+        "gatan",
+        "vägen",
+        "gata",
+        "vej",
+        "gade",
+        "laan",
+        "plein",
+        "kade",
+        "katu",
+    ),
+    *("tie", "polku", "kuja", "utca", "stræde", "veien", "gaten", "damm", "ring", "ufer", "grad", "markt", "hof"),
+    *("singel", "dijk", "steeg"),
+)
 _POST = r"\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d|\d{4} ?[A-Z]{2}|\d{4,6}"
 _ZIP = rf"(?:[\s,]{{1,3}}(?:[A-Z]{{2}}[\s,]{{1,2}})?(?:{_POST})(?!\w))"
 _UNIT = r"(?:[\s,]{0,3}(?:Apt|Apartment|Suite|Ste|Unit|Flat|Room|Floor|Fl|Box|#)\.?\s?#?[\w-]{1,8})"
@@ -27,6 +47,7 @@ _TAIL = rf"(?:[\s,]{{1,3}}{_W}){{0,4}}{_ZIP}?"
 _NTH = r"\d{1,3}(?:st|nd|rd|th)"
 _NUMBER = r"(?<![\w.,$€£¥#/-])\d{1,6}[A-Za-z]?"
 _TO = r"(?:address(?: is)?|lives? (?:at|on)|located at|residing at|moved to|delivered? to|shipp?e?d? to|return to)"
+_TO_BEGIN = ("address", "live", "located at", "residing at", "moved to", "deliver", "ship", "return to")
 
 _MONTH = (
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|January|February|March|April|June|July|August|September|October|"
@@ -70,6 +91,7 @@ RULES = (
             rf"(?:\d{{1,6}}[ \t]+)?(?:{_W}[ \t]+){{0,2}}{_AFTER}[ \t]+\d{{1,5}}[A-Za-z]?(?!\w){_UNIT}?{_TAIL}"
         ),
         0.8,
+        needs=_AFTER_WORDS,
     ),
     Rule(
         "ADDRESS",
@@ -79,6 +101,7 @@ RULES = (
             rf"(?:Apt|Suite|Apartment|Flat|Unit)\.?[ \t]#?\d{{1,5}}[A-Za-z]?(?!\w){_TAIL}"
         ),
         0.7,
+        needs=("apt", "suite", "apartment", "flat", "unit"),
     ),
     Rule(  # 83854 Strickstrasse 61, in the middle of an address
         "ADDRESS",
@@ -97,13 +120,16 @@ RULES = (
             rf"(?:\d{{1,6}}[ \t])?{_W}(?:[ \t]{_W}){{0,4}}(?:[ \t]\d{{1,5}})?"
         ),
         0.75,
-        needs="",
+        digits=0,
+        needs=("the corner of",),
     ),
     Rule(
         "ADDRESS",
         "military",
         re.compile(rf"(?:US[NCM]?[SVN]S?[ ]{_W}[\s,]{{1,3}})?(?:APO|FPO|DPO)[ ]A[AEP][ ]\d{{5}}"),
         0.9,
+        digits=5,
+        needs=("apo", "fpo", "dpo"),
     ),
     Rule(
         "ADDRESS",
@@ -113,6 +139,7 @@ RULES = (
             rf"(?:[\s,]{{1,3}}(?:APO|FPO|DPO)[ ]A[AEP][ ]\d{{5}})?{_TAIL}"
         ),
         0.85,
+        needs=("box", "psc", "cmr", "unit"),
     ),
     Rule(
         "ADDRESS",
@@ -122,6 +149,7 @@ RULES = (
             r"(?P<pii>\d{1,6}[ \t][\w'. ,\n-]{4,60}?)(?=[\"'?!;]|\.\s|\n\n|\.?\Z| in case| if | please)"
         ),
         0.7,
+        needs=_TO_BEGIN,
     ),
     Rule(
         "ADDRESS",
@@ -131,5 +159,6 @@ RULES = (
             rf"(?P<pii>\d{{4,5}}(?:-\d{{3,4}})?(?: [A-Z]{{2}})?|{_POST})(?!\w)"
         ),
         0.75,
+        needs=("zip", "post"),
     ),
 )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from owngpt.trust.pii.entity import Entity
 from owngpt.trust.pii.names_en import AMBIGUOUS, GIVEN, NOT_NAMES, SURNAMES
 from owngpt.trust.pii.names_ja import ROMAJI_SURNAMES
+from owngpt.trust.pii.window import Window
 
 _U = "A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮİĶĹĻĽŁŃŅŇŌŎŐŒŔŖŘŚŜŞŠŢŤŨŪŬŮŰŲŴŶŸŹŻŽ"
 _L = "a-zß-öø-ÿāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįıķĺļľłńņňōŏőœŕŗřśŝşšţťũūŭůűųŵŷźżž"
@@ -22,6 +24,10 @@ _MORE = rf"(?:[ \t]+(?:[{_U}]\.?(?![{_L}{_U}])|{_PARTICLE}{_WORD}))"
 _NAME = rf"{_WORD}{_MORE}{{0,4}}"
 _SMALL = rf"[{_L}]{{2,20}}(?:[ \t]+[{_L}]{{2,20}})?(?=[.!?,\n]|\Z)"  # a name that is written without capitals
 _BOUND = rf"(?<![{_U}{_L}0-9_@./'-])"
+_FIRST = (  # _BOUND and _WORD, written so that a search can leap to the next capital
+    rf"[{_U}](?<![{_U}{_L}0-9_@./'-][{_U}])"
+    rf"(?:[{_L}]{{1,20}}(?:['-]?[{_U}][{_L}]{{1,20}}){{0,2}}|'[{_U}][{_L}]{{1,20}})"
+)
 _TITLES = "Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Madam|Lady|Lord|Herr|Frau|Monsieur|Madame|Señora?|MR|MRS|MS|DR"
 _MY_NAME = (
     r"my (?:full |first |last |real )?name(?:'s| is| was)?|\bname is|\bnamed|\bi am called|\bcall me"
@@ -51,28 +57,79 @@ _WITH = (
     r"|under (?:the name )?|partner'?s name|wife'?s name|husband'?s name|guardian|your name\?|we need to add"
 )
 _SMALL_PAIR = rf"[{_L}]{{2,20}}(?: [{_L}]\.?)? [{_L}]{{3,20}}(?=[ .,!?\n]|\Z)"
-_SIGNS = tuple(  # what says that a name follows, and how sure that makes us
-    (re.compile(pattern), score)
-    for pattern, score in (
-        (rf"{_BOUND}(?:{_TITLES})\.?[ \t]+(?P<pii>{_NAME})", 0.9),
-        (rf"(?i:\b{_MY_NAME})[ \t:]{{1,3}}(?P<pii>{_NAME}|{_SMALL})", 0.85),
-        (rf"(?i:\b(?:{_WHOSE})?name)[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<pii>{_NAME})(?![-_]?\d)", 0.85),
-        (rf"(?m:^|(?<=[>*]))[ \t]*(?i:{_FIELDS})[ \t]{{0,2}}:[ \t]{{0,3}}\"?(?P<pii>{_NAME})", 0.75),
-        (rf"(?P<pii>{_NAME})\"?[ \t]{{1,2}}<(?=[^\s<>@]{{1,64}}@)", 0.9),
-        (rf"{_BOUND}(?i:{_GREETINGS}),?[ \t]+(?P<pii>{_NAME})(?=[ \t]?[,!.:\n]|\Z)", 0.75),
-        (rf"(?i:{_CLOSINGS})[,.]?[ \t]{{0,3}}\n[ \t\n]{{0,4}}(?P<pii>{_NAME})(?=[ \t]*(?:\n|\Z))", 0.85),
-        (rf"(?i:\b{_VERBS})[ \t]+(?P<pii>{_WORD}{_MORE}{{1,3}})", 0.6),
-        (rf"(?m:^)[ \t]*(?P<pii>{_WORD}{_MORE}{{1,3}})(?=:[ \t]+[{_U}\"'])", 0.55),
-        (rf"(?m:^)[ \t]*(?P<pii>{_WORD}{_MORE}{{1,3}})(?=[ \t]*\n(?:[^\n]{{0,60}}\n){{0,6}}[^\n]{{0,60}}\d)", 0.55),
-        (rf"{_BOUND}(?P<pii>{_WORD}{_MORE}{{0,3}})[ \t]+(?={_DOES}\b)", 0.55),
-        (rf"(?i:\b{_DONE})[ \t]+(?P<pii>{_NAME})(?![ \t]+(?:Street|Road|Avenue|University|Inc|Ltd))", 0.55),
-        (rf"(?i:\b(?:{_WITH}))[ \t]+(?P<pii>{_WORD}{_MORE}{{1,3}}|{_SMALL_PAIR})", 0.6),
-        (rf"{_BOUND}(?P<pii>{_WORD}{_MORE}{{1,3}})(?='s\b)", 0.5),
-    )
+
+
+class _Sign(NamedTuple):
+    """What says that a name follows or precedes, and how sure that makes us."""
+
+    needs: Sequence[str]  # one of these is in each match, or right behind it
+    pattern: re.Pattern[str]
+    score: float
+
+
+def _sign(needs: str, pattern: str, score: float) -> _Sign:
+    return _Sign(needs.split("|"), re.compile(pattern), score)
+
+
+_SMALL_SIGNS = (  # after these, names may be written without capitals
+    _sign("name|i am called|call me", rf"(?i:\b{_MY_NAME})[ \t:]{{1,3}}(?P<pii>{_NAME}|{_SMALL})", 0.85),
+    _sign(
+        "follow|spoke |talk|meeting with|appointment with|on behalf of|under |name|guardian|need to add",
+        rf"(?i:\b(?:{_WITH}))[ \t]+(?P<pii>{_WORD}{_MORE}{{1,3}}|{_SMALL_PAIR})",
+        0.6,
+    ),
 )
-_PAIR = re.compile(rf"{_BOUND}{_WORD}{_MORE}{{1,4}}(?!['-]?[{_L}])")
-_ALONE = re.compile(rf"{_BOUND}{_WORD}(?![{_U}{_L}0-9_@'-]|\.[{_L}])|{_BOUND}{_WORD}(?='s\b)")
-_CAPITALS = re.compile(rf"{_BOUND}[{_U}]{{2,20}}[ \t]+[{_U}][{_L}{_U}]{{1,20}}(?![{_U}{_L}0-9_@])")
+_SIGNS = (
+    *_SMALL_SIGNS,
+    _sign(
+        "mr|mrs|ms|miss|mx|dr|prof|sir|madam|lady|lord|herr|frau|monsieur|señor",
+        rf"{_BOUND}(?:{_TITLES})\.?[ \t]+(?P<pii>{_NAME})",
+        0.9,
+    ),
+    _sign(
+        "name", rf"(?i:\b(?:{_WHOSE})?name)[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<pii>{_NAME})(?![-_]?\d)", 0.85
+    ),
+    _sign(":", rf"(?m:^|(?<=[>*]))[ \t]*(?i:{_FIELDS})[ \t]{{0,2}}:[ \t]{{0,3}}\"?(?P<pii>{_NAME})", 0.75),
+    _sign("<", rf"(?P<pii>{_NAME})\"?[ \t]{{1,2}}<(?=[^\s<>@]{{1,64}}@)", 0.9),
+    _sign(
+        "dear|hi |hi,|hello|hey|thank|congratulations|good ",
+        rf"{_BOUND}(?i:{_GREETINGS}),?[ \t]+(?P<pii>{_NAME})(?=[ \t]?[,!.:\n]|\Z)",
+        0.75,
+    ),
+    _sign(
+        "regards|sincerely|cheers|wishes|yours |thanks|respectfully|love",
+        rf"(?i:{_CLOSINGS})[,.]?[ \t]{{0,3}}\n[ \t\n]{{0,4}}(?P<pii>{_NAME})(?=[ \t]*(?:\n|\Z))",
+        0.85,
+    ),
+    _sign(
+        "im |i'm |i am |this is |speak|meet |ask for |contact |signed by |born to |married to |son of |"
+        "daughter of |by ",
+        rf"(?i:\b{_VERBS})[ \t]+(?P<pii>{_WORD}{_MORE}{{1,3}})",
+        0.6,
+    ),
+    _sign(": ", rf"(?m:^)[ \t]*(?P<pii>{_WORD}{_MORE}{{1,3}})(?=:[ \t]+[{_U}\"'])", 0.55),
+    _sign(
+        "\n", rf"(?m:^)[ \t]*(?P<pii>{_WORD}{_MORE}{{1,3}})(?=[ \t]*\n(?:[^\n]{{0,60}}\n){{0,6}}[^\n]{{0,60}}\d)", 0.55
+    ),
+    _sign(
+        "said|says|live|told|asked|replied|answered|wrote|think|thought|know|knew|married|died|was born|"
+        "is from|came from|work|joined|spent a|had given|called me|phoned|retired|resigned",
+        rf"{_BOUND}(?P<pii>{_WORD}{_MORE}{{0,3}})[ \t]+(?={_DOES}\b)",
+        0.55,
+    ),
+    _sign(
+        "said |asked |told |named |directed by|written by|sung by|played by|starring|mr and mrs",
+        rf"(?i:\b{_DONE})[ \t]+(?P<pii>{_NAME})(?![ \t]+(?:Street|Road|Avenue|University|Inc|Ltd))",
+        0.55,
+    ),
+    _sign("'s", rf"{_BOUND}(?P<pii>{_WORD}{_MORE}{{1,3}})(?='s\b)", 0.5),
+)
+_PAIR = re.compile(rf"{_FIRST}{_MORE}{{1,4}}(?!['-]?[{_L}])")
+_ALONE = re.compile(rf"{_FIRST}(?:(?![{_U}{_L}0-9_@'-]|\.[{_L}])|(?='s\b))")
+_CAPITALS = re.compile(
+    rf"[{_U}](?<![{_U}{_L}0-9_@./'-][{_U}])[{_U}]{{1,19}}[ \t]+[{_U}][{_L}{_U}]{{1,20}}(?![{_U}{_L}0-9_@])"
+)
+_CAPITAL = re.compile(f"[{_U}]")
 _PLACE = re.compile(
     r"(?:San|Santa|Santo|St|Saint|Fort|Port|Lake|Mount|New|El|Los|Las|Cape|Glen|North|South|East|West)\.? $"
 )
@@ -87,11 +144,15 @@ class EnglishNames:
 
     type = "PERSON"
 
-    def find(self, text: str) -> Iterator[Entity]:
-        for pattern, score in _SIGNS:
-            for match in pattern.finditer(text):
-                yield from _trimmed(text, *match.span("pii"), score)
-        yield from _well_known(text)
+    def find(self, window: Window) -> Iterator[Entity]:
+        text = window.text
+        has_capital = _CAPITAL.search(text) is not None
+        for sign in _SIGNS if has_capital else _SMALL_SIGNS:
+            if window.has(sign.needs):
+                for match in sign.pattern.finditer(text):
+                    yield from _trimmed(text, *match.span("pii"), sign.score)
+        if has_capital:
+            yield from _well_known(text)
 
 
 def _well_known(text: str) -> Iterator[Entity]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from owngpt.trust.pii.window import Window
+
 TYPES: Mapping[str, str] = {  # every type, with what it means
     "PERSON": "names of people",
     "EMAIL": "e-mail addresses",
@@ -50,7 +52,7 @@ class Recognizer(Protocol):
     @property
     def type(self) -> str: ...
 
-    def find(self, text: str) -> Iterable[Entity]: ...
+    def find(self, window: Window) -> Iterable[Entity]: ...
 
 
 Accept = Callable[[str, float], bool]  # type, score -> whether it counts

@@ -13,6 +13,7 @@ _PREFECTURE = (
     r"鳥取県|島根県|岡山県|広島県|山口県|徳島県|香川県|愛媛県|高知県|福岡県|"
     r"佐賀県|長崎県|熊本県|大分県|宮崎県|鹿児島県|沖縄県)"
 )
+_BEGIN = "北青岩宮秋山福茨栃群埼千東神新富石長岐静愛三滋京大兵奈和鳥島岡広徳香高佐熊鹿沖"  # of prefectures
 
 _POSTAL = r"〒?\s?\d{3}-?\d{4}"
 _CITY = r"(?:[一-龥々ヶケぁ-んァ-ヴー]{1,7}?[市区郡町村]){1,3}"
@@ -32,9 +33,12 @@ RULES = (
     Rule(
         "ADDRESS",
         "japanese_address",
-        re.compile(rf"(?:{_POSTAL}[\s、,]{{0,3}})?{_PREFECTURE}\s?{_CITY}\s?{_TOWN}\s?{_NUMBERS}{_BUILDING}"),
+        re.compile(
+            rf"(?=[〒\s\d{_BEGIN}])(?:{_POSTAL}[\s、,]{{0,3}})?{_PREFECTURE}\s?{_CITY}\s?{_TOWN}\s?{_NUMBERS}{_BUILDING}"
+        ),
         0.95,
-        needs="都道府県",
+        digits=0,
+        needs=tuple("都道府県"),
     ),
     Rule(  # 東京都港区芝公園4-2-8 without its prefecture
         "ADDRESS",
@@ -44,7 +48,8 @@ RULES = (
             rf"(?:[一-龥々ヶケぁ-ん]{{1,5}}[区町村])?{_TOWN}\s?{_NUMBERS}{_BUILDING}"
         ),
         0.75,
-        needs="市区郡",
+        digits=0,
+        needs=tuple("市区郡"),
     ),
     Rule(
         "ADDRESS",
@@ -55,22 +60,32 @@ RULES = (
             r"[^\s、。,\"']{2,40}(?:[ \t][^\s、。,\"']{1,24})?)"
         ),
         0.7,
-        needs="住所居本送配届",
+        digits=0,
+        needs=tuple("住所居本送配届"),
     ),
-    Rule("ADDRESS", "japanese_prefecture_city", re.compile(rf"{_PREFECTURE}{_CITY}"), 0.4, needs="都道府県"),
+    Rule(
+        "ADDRESS",
+        "japanese_prefecture_city",
+        re.compile(rf"{_PREFECTURE}{_CITY}"),
+        0.4,
+        digits=0,
+        needs=tuple("都道府県"),
+    ),
     Rule(
         "ADDRESS",
         "japanese_town",
         re.compile(r"[一-龥々ヶケ]{2,6}(?P<number>[0-9]{1,2}丁目\s?[0-9]{1,3}(?:番地?|-)\s?[0-9]{1,3}号?)"),
         0.75,
-        needs="丁",
+        digits=0,
+        needs=tuple("丁"),
     ),
-    Rule("ADDRESS", "postal_code", re.compile(r"〒\s?\d{3}-?\d{4}(?!\d)"), 0.9, needs="〒"),
+    Rule("ADDRESS", "postal_code", re.compile(r"〒\s?\d{3}-?\d{4}(?!\d)"), 0.9, digits=0, needs=tuple("〒")),
     Rule(
         "ADDRESS",
         "postal_code_label",
         re.compile(r"郵便番号\s{0,2}[::はが]?\s{0,2}(?P<pii>\d{3}-?\d{4})(?!\d)"),
         0.85,
-        needs="郵",
+        digits=0,
+        needs=tuple("郵"),
     ),
 )

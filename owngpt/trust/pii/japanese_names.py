@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from owngpt.trust.pii.entity import Entity
 from owngpt.trust.pii.names_ja import GIVEN, GIVEN_CHARACTERS, KATAKANA_SURNAMES, NOT_NAMES, PLACES, SURNAMES
+from owngpt.trust.pii.window import Window
 
 _K = r"一-龥々〆ヶ髙﨑濵邉"  # kanji, with forms that only names have
 _NAME = (
@@ -21,6 +22,26 @@ _NAME = (
 _HONORIFIC = (
     r"(?:様方|様|さま|さん|氏(?![名神族])|先生|殿(?![下堂])|どの|くん(?![ぁ-ん])|君(?![主臨])|ちゃん|女史|選手|教授"
     r"|医師|弁護士|部長|課長|係長|社長|主任|専務|常務|店長)"
+)
+_HONORIFICS = (
+    *(
+        "様",
+        "さま",
+        "さん",
+        "氏",
+        "先生",
+        "殿",
+        "どの",
+        "くん",
+        "君",
+        "ちゃん",
+        "女史",
+        "選手",
+        "教授",
+        "医師",
+        "弁護士",
+    ),
+    *("部長", "課長", "係長", "社長", "主任", "専務", "常務", "店長"),
 )
 _BY_HONORIFIC = re.compile(rf"(?<![{_K}ァ-ヴー])(?P<pii>{_NAME})[ \t]?(?P<title>{_HONORIFIC})")
 _WHO = (
@@ -34,10 +55,13 @@ _LABEL = re.compile(
     rf"(?P<pii>{_NAME}|[ぁ-ん]{{2,6}}[ \t]?[ぁ-ん]{{2,6}})"
 )
 _I = r"(?:私|僕|わたし|わたくし|俺)(?:の名前)?は[、 ]?"
+_ME = ("私", "僕", "わたし", "わたくし", "俺")
+_SAYING = ("と申し", "と言い", "といい", "という")
 _INTRODUCTION = re.compile(
     rf"(?:{_I}|(?<=[のは、。\n 「])|^)(?P<pii>{_NAME})(?=と(?:申し|言い|いい|いう者)|という(?:名前|者))", re.MULTILINE
 )
 _I_AM = re.compile(rf"{_I}(?P<pii>{_NAME})(?=です|だ[。よ]|と申)")
+_JAPANESE = re.compile(rf"[{_K}ぁ-んァ-ヴ]")
 _RUN = re.compile(rf"[{_K}]{{2,12}}(?:[ \t][{_K}]{{1,4}})?|[{_K}]{{1,4}}[ \t]?[ぁ-ん]{{2,4}}(?![ぁ-ん])")
 _ALONE = re.compile(
     rf"(?<![{_K}ァ-ヴー])(?P<pii>[{_K}]{{2,3}})(?=(?:が|は|も|に|と|から|より|宛)(?![ぁ-ん]{{0,1}}(?:、|。)))"
@@ -51,13 +75,17 @@ class JapaneseNames:
 
     type = "PERSON"
 
-    def find(self, text: str) -> Iterator[Entity]:
-        if text.isascii():
+    def find(self, window: Window) -> Iterator[Entity]:
+        text = window.text
+        if window.is_ascii or _JAPANESE.search(text) is None:
             return
-        yield from _by_honorific(text)
+        if window.has(_HONORIFICS):
+            yield from _by_honorific(text)
         yield from _named(text, _LABEL, "japanese_label", 0.9)
-        yield from _named(text, _INTRODUCTION, "japanese_introduction", 0.9)
-        yield from _named(text, _I_AM, "japanese_introduction", 0.75)
+        if window.has(_SAYING):
+            yield from _named(text, _INTRODUCTION, "japanese_introduction", 0.9)
+        if window.has(_ME):
+            yield from _named(text, _I_AM, "japanese_introduction", 0.75)
         for match in _ALONE.finditer(text):
             if match["pii"] in SURNAMES and match["pii"] not in PLACES:
                 yield Entity(*match.span("pii"), "PERSON", 0.5, "japanese_surname")

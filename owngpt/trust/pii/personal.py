@@ -29,15 +29,17 @@ RULES = (
         "birth_label",
         re.compile(rf"{_BIRTH}[\"']?\)?\s{{0,3}}[:はが=]?\s{{0,3}}[\"']?(?P<pii>{DATE})"),
         0.92,
+        needs=("生年月日", "誕生日", "生まれた日", "dob", "d.o", "do.b", "birth", "born"),
     ),
     Rule(
         "DATE_OF_BIRTH",
         "born_then",
-        re.compile(rf"(?<!\d)(?P<pii>{DATE})\s?(?:に?生まれ|生(?![産成活徒地]))"),
+        re.compile(rf"(?=[\dA-Za-z明大昭平令])(?<!\d)(?P<pii>{DATE})\s?(?:に?生まれ|生(?![産成活徒地]))"),
         0.9,
-        needs="生",
+        digits=0,
+        needs=("生",),
     ),
-    Rule("AGE", "age", re.compile(rf"(?<![\d.,$€£¥-])(?P<pii>1?\d{{1,2}}){_YEARS}"), 0.75),
+    Rule("AGE", "age", re.compile(rf"(?<![\d.,$€£¥-])(?P<pii>1?\d{{1,2}}){_YEARS}"), 0.75, needs=("y", "歳", "才")),
     Rule(
         "AGE",
         "age_reached",
@@ -46,6 +48,7 @@ RULES = (
             r"(?=[.,;!?\n]|\Z| (?i:in|on|this|last|next)\b)"
         ),
         0.7,
+        needs=("turn", "when "),
     ),
     Rule(
         "AGE",
@@ -55,5 +58,6 @@ RULES = (
             r"(?![\d.%-])(?! ?(?i:days|weeks|months|minutes|hours))"
         ),
         0.7,
+        needs=("年齢", "age"),
     ),
 )

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from owngpt.trust.pii.checks import digits_of
 from owngpt.trust.pii.entity import Entity
-from owngpt.trust.pii.rules import AFTER, words
+from owngpt.trust.pii.rules import stands_near, words
+from owngpt.trust.pii.window import Window
 
 _CONTEXT = words(
     *("電話", "携帯", "連絡先", "ファックス", "内線", "直通", "でんわ", "代表番号", "フリーダイヤル"),
@@ -30,7 +31,8 @@ _CONTEXT = words(
     *("reach", "number is", "hotline", "my number", "messages? to", "answer(?:ing|s)? at", "registered"),
 )
 _SHAPE = re.compile(  # an area in brackets or not, then groups; or one group
-    r"(?<![A-Za-z0-9_])(?<![\d][-.,/:])(?:(?:\+|00)\d{1,3}[-. \n()]{0,3})?(?:\(\d{1,5}\)[-. \n]{0,2})?\d{1,11}"
+    r"(?=[+(\d])(?<![A-Za-z0-9_])(?<![\d][-.,/:])(?:(?:\+|00)\d{1,3}[-. \n()]{0,3})?"
+    r"(?:\(\d{1,5}\)[-. \n]{0,2})?\d{1,11}"
     r"(?:[-. \n()ー/]{1,2}\d{2,8}){0,5}(?:\s?(?:x|ext\.?|内線)\s?\d{1,5})?(?![A-Za-z0-9_])(?![-./:]\d)"
 )
 _ABROAD = ("GB", "DE", "FR", "IT", "ES", "NL", "SE", "CH", "AU", "IN", "CN", "KR", "PL", "BE", "AT", "DK", "NO", "FI")
@@ -64,18 +66,24 @@ class Phones:
 
     type = "PHONE"
 
-    def find(self, text: str) -> Iterator[Entity]:
-        for match in _SHAPE.finditer(text):
+    def find(self, window: Window) -> Iterator[Entity]:
+        text = window.text
+        for match in _SHAPE.finditer(text) if window.digits else ():
             found = match[0]
-            if 7 <= len(digits_of(found)) <= 20 and not _DATE.fullmatch(found):
-                score = _score(found) or _called(found, _nearby(text, *match.span()))
+            if len(found) < 7 or _DATE.fullmatch(found):
+                continue
+            digits = digits_of(found)
+            if 7 <= len(digits) <= 20:
+                score = _score(found, digits) or _called(
+                    found, digits, is_called=stands_near(_CONTEXT, text, *match.span(), before=32)
+                )
                 if score:
                     yield Entity(match.start(), match.end(), "PHONE", score, "phone")
 
 
-def _score(found: str) -> float:
+def _score(found: str, digits: str) -> float:
     """What is sure without looking around; 0 where that has to be done."""
-    digits, is_grouped = digits_of(found), not found.isdecimal()
+    is_grouped = not found.isdecimal()
     if found[0] == "+":
         return 0.95 if _is_international(digits) else 0.0
     if _MOBILE.fullmatch(digits):
@@ -84,19 +92,14 @@ def _score(found: str) -> float:
     return 0.8 if is_usual and (_JAPANESE.fullmatch(digits) or _AMERICAN.fullmatch(digits)) else 0.0
 
 
-def _called(found: str, nearby: str) -> float:
+def _called(found: str, digits: str, *, is_called: bool) -> float:
     """What is called a number is one; the library is asked last, because it takes its time."""
-    digits, is_grouped = digits_of(found), not found.isdecimal()
-    is_called = _CONTEXT.search(nearby) is not None
+    is_grouped = not found.isdecimal()
     if is_called and len(digits) <= 16:
         return 0.85 if is_grouped or _JAPANESE.fullmatch(digits) else (0.6 if 8 <= len(digits) <= 13 else 0.3)
     if found.startswith("00") and _is_international(digits[2:]):
         return 0.6
     return 0.5 if is_grouped and found[0] in "0(" and _is_of_some_country(found) else 0.0
-
-
-def _nearby(text: str, start: int, end: int) -> str:
-    return text[max(0, start - 32) : start] + "\n" + text[end : end + AFTER]
 
 
 def _is_international(digits: str) -> bool:

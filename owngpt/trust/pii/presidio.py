@@ -14,6 +14,7 @@ from typing import Any
 
 from owngpt.trust.pii.entity import Entity
 from owngpt.trust.pii.rules import AFTER, BEFORE
+from owngpt.trust.pii.window import Window
 
 _RECOGNIZERS = (
     *("UkNinoRecognizer", "NhsRecognizer", "UkDrivingLicenceRecognizer", "EsNifRecognizer", "EsNieRecognizer"),
@@ -64,7 +65,8 @@ class NationalIds:
 
     type = "NATIONAL_ID"
 
-    def find(self, text: str) -> Iterator[Entity]:
+    def find(self, window: Window) -> Iterator[Entity]:
+        text = window.text
         for number in _numbers():
             for pattern, score in number.patterns:
                 for match in pattern.finditer(text, timeout=_SECONDS):

@@ -7,13 +7,13 @@ can read the same character, and a look behind keeps a match from beginning insi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from owngpt.trust.pii.entity import Entity
+from owngpt.trust.pii.window import Window, lowered
 
 BEFORE, AFTER = 48, 16  # characters in which words of the context count
-DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,14 @@ class Rule:
     context: re.Pattern[str] | None = None
     lifted: float = 0.0
     unless: re.Pattern[str] | None = None
-    needs: str = DIGITS  # one of these is in every match; where there is none, nothing is looked for. Empty: no such
+    digits: int = 1  # so many are in each match, close together: where there are fewer, nothing is looked for
+    needs: Sequence[str] = ()  # one of these is in each match, in whatever case; empty: no such
 
-    def find(self, text: str) -> Iterator[Entity]:
+    def find(self, window: Window) -> Iterator[Entity]:
         """All matches."""
-        if self.needs and not any(character in text for character in self.needs):
+        if window.digits < self.digits or (self.needs and not window.has(self.needs)):
             return
+        text = window.text
         group = "pii" if "pii" in self.pattern.groupindex else 0
         for match in self.pattern.finditer(text):
             start, end = match.span(group)
@@ -49,13 +51,18 @@ class Rule:
         return self.check is None or self.check(found)
 
     def _score(self, text: str, start: int, end: int) -> float:
-        if self.context is None:
-            return self.score
-        nearby = text[max(0, start - BEFORE) : start] + "\n" + text[end : end + AFTER]
-        return self.lifted if self.context.search(nearby) else self.score
+        is_lifted = self.context is not None and stands_near(self.context, text, start, end)
+        return self.lifted if is_lifted else self.score
 
 
 def words(*alternatives: str) -> re.Pattern[str]:
-    """A context: any of these, whatever their case. ASCII words stand alone; others may touch their neighbours."""
-    bounded = [rf"(?<![a-z]){word}(?![a-z])" if word.isascii() else word for word in alternatives]
-    return re.compile("|".join(bounded), re.IGNORECASE)
+    """A context: any of these, in small letters. ASCII words stand alone; others may touch their neighbours."""
+    plain = "|".join(word for word in alternatives if word.isascii())
+    others = [word for word in alternatives if not word.isascii()]
+    return re.compile("|".join([*others, rf"(?<![a-z])(?:{plain})(?![a-z])"]))
+
+
+def stands_near(context: re.Pattern[str], text: str, start: int, end: int, before: int = BEFORE) -> bool:
+    """Whether one of the words stands beside `text[start:end]`, in whatever case."""
+    nearby = f"{text[max(0, start - before) : start]}\n{text[end : end + AFTER]}"
+    return context.search(lowered(nearby)) is not None
