@@ -1,21 +1,21 @@
-"""A document of the corpus: plain text or a conversation, where it comes from, and whether it is held out.
+"""A document of the corpus: plain text or a conversation, and where it comes from.
 
-Knows how documents are stored (JSON Lines) and split; does not know the sources they are read from.
+Knows how documents are stored (JSON Lines); does not know the sources they are read from.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from owngpt.errors import SetupError
 from owngpt.types import Message, Tool, ToolCall
 
-HELD_OUT_ONE_IN = 100  # groups per held-out group
+Kind = Literal["english", "japanese", "code", "chat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Document:
     """One training document.
 
     `group` names what must stay on one side of the split: the file, chapter, paragraph or sentence it was made from.
-    A conversation has `messages` (and perhaps `tools`) and no `text`.
+    A conversation has `messages` (and perhaps `tools`) and no `text`. `keys` are short texts that must not be on both
+    sides of the split either, such as the two sentences of a translation; they are not stored.
     """
 
     source: str
@@ -31,6 +32,18 @@ class Document:
     text: str = ""
     messages: tuple[Message, ...] = ()
     tools: tuple[Tool, ...] = ()
+    keys: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def content(self) -> str:
+        """What it says: the text, or what was said in the conversation, without system prompts."""
+        said = (message.content for message in self.messages if message.role != "system")
+        return self.text or "\n".join(said)
+
+    @property
+    def num_characters(self) -> int:
+        """Of the text, or of a conversation's messages."""
+        return len(self.text) + sum(len(message.content) for message in self.messages)
 
     @property
     def fingerprint(self) -> bytes:
@@ -39,13 +52,9 @@ class Document:
         return sha256(words.encode()).digest()[:16]
 
 
-def is_held_out(document: Document) -> bool:
-    """Whether a document's group falls into the held-out split.
-
-    Depends on the group's name alone, so what two sources make of one page stays together.
-    """
-    digest = sha256(document.group.encode()).digest()
-    return int.from_bytes(digest[:8]) % HELD_OUT_ONE_IN == 0
+def key_of(text: str) -> str:
+    """A text as a key: without case, white space and punctuation."""
+    return "".join(filter(str.isalnum, text.lower()))
 
 
 def to_json(document: Document) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from owngpt.model.packed_model import load_packed
 from owngpt.model.quantized import to_transformer
 from owngpt.model.transformer import Transformer
 from owngpt.model.weights import load_model
+from owngpt.text.held_out import is_held_out
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.training.documents import is_held_out
 from owngpt.training.evaluate import forward_rows
 from owngpt.training.sources import SOURCES, Source
 
@@ -43,7 +43,7 @@ def tokens_RT() -> Tensor:
 def held_out(source: Source) -> Tensor:
     tokenizer = Tokenizer.load(garlic_folder())
     documents = (document for document in source.read(DATA / source.file) if document.source == source.name)
-    ids = (i for document in documents if is_held_out(document) for i in tokenizer.encode(document.text))
+    ids = (i for document in documents if is_held_out(document.group) for i in tokenizer.encode(document.text))
     return torch.tensor(list(islice(ids, ROW * ROWS)))
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from owngpt.errors import SetupError
-from owngpt.training.documents import Document, is_held_out, read_documents, write_documents
+from owngpt.training.documents import Document, key_of, read_documents, write_documents
 from owngpt.types import Message, Tool, ToolCall
 
 
@@ -34,8 +34,16 @@ def test_white_space_does_not_make_another_document() -> None:
     assert Document("a", "1", "one two").fingerprint != Document("a", "1", "one three").fingerprint
 
 
-def test_what_two_sources_make_of_one_page_is_split_alike() -> None:
-    groups = [f"page-{n}" for n in range(3000)]
-    held_out = [group for group in groups if is_held_out(Document("text", group))]
-    assert 10 < len(held_out) < 60
-    assert held_out == [group for group in groups if is_held_out(Document("questions", group))]
+def test_a_key_has_no_case_and_no_punctuation() -> None:
+    assert key_of("I can 't go .") == key_of("I can't go.")
+    assert key_of("私 は 行く 。") == key_of("私は行く。")
+    assert key_of("I can go.") != key_of("I can't go.")
+
+
+def test_what_was_said_is_the_content() -> None:
+    talk = Document(
+        "talks", "7", messages=(Message("system", "Be brief."), Message("user", "a"), Message("assistant", "b"))
+    )
+    assert talk.content == "a\nb"
+    assert talk.num_characters == 11
+    assert Document("books", "1", "Once").content == "Once"

@@ -6,12 +6,13 @@ Each cleaner leaves what a reader would read: no ruby, no editor's notes, no tag
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from owngpt.training.documents import Document
-from owngpt.training.sources.archives import Member, members_of
+from owngpt.training.sources.archives import Member, lines_of, members_of
 
 PIECE_CHARS = 3000
 
@@ -101,11 +102,32 @@ def read_markup(source: str) -> Callable[[Path], Iterator[Document]]:
     """A reader for an archive of Markdown, reStructuredText and RD files."""
 
     def read(path: Path) -> Iterator[Document]:
-        for member in members_of(path, r"\.(md|markdown|rst)$|/refm/api/src/[^.]+(\.rd)?$"):
-            if not re.search(r"LICENSE|README\.md$|_includes/", member.path):
-                yield from _documents(source, member, _clean_markup(member))
+        for member, text in cleaned_members(path):
+            yield from _documents(source, member, text)
 
     return read
+
+
+def cleaned_members(path: Path) -> Iterator[tuple[Member, str]]:
+    """The pages of an archive of Markdown, reStructuredText and RD files, with their cleaned text."""
+    for member in members_of(path, r"\.(md|markdown|rst)$|/refm/api/src/[^.]+(\.rd)?$"):
+        if not re.search(r"LICENSE|README\.md$|_includes/", member.path):
+            yield member, _clean_markup(member)
+
+
+def read_squality(path: Path) -> Iterator[Document]:
+    """Short stories of Project Gutenberg that a summary set was made of, without the set's summaries."""
+    for line in lines_of(path):
+        item = json.loads(line)
+        group = f"squality/{item['metadata']['passage_id']}"
+        yield from (Document("stories", group, piece) for piece in pieces(clean_gutenberg(item["document"])))
+
+
+def clean_gutenberg(text: str) -> str:
+    """A plain text of Project Gutenberg -> paragraphs in one line each, without what was added about the text."""
+    text = re.sub(r"(?s)Produced by .*?pgdp\.net|\[Transcriber.s Notes?:.*?\]|\[Illustration.*?\]", "", text)
+    paragraphs = re.split(r"\n[ \t]*\n\s*", text.replace("\r\n", "\n"))
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip())
 
 
 def _clean_markup(member: Member) -> str:

@@ -69,10 +69,10 @@ def read_functions(folder: Path) -> Iterator[Document]:
     """Short documented functions of the library, each as a request and its code."""
     for path in library_files(folder):
         source = path.read_text(encoding="utf-8", errors="ignore")
-        rng = Random(path.name)
+        rng, lines = Random(path.name), source.splitlines()
         for node in ast.walk(_parsed(source)):
             if isinstance(node, ast.FunctionDef) and (summary := _summary(node)):
-                code = ast.get_source_segment(source, node) or ""
+                code = "\n".join(lines[node.lineno - 1 : node.end_lineno])
                 if 60 < len(code) < 1200 and node.col_offset == 0:
                     request = rng.choice(FUNCTION_REQUESTS).format(name=node.name, summary=summary)
                     messages = with_system(exchange(request, f"```python\n{code}\n```"), rng)

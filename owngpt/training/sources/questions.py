@@ -10,15 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from owngpt.text.prompts import Language, extract
 from owngpt.training.documents import Document
 from owngpt.training.sources.archives import lines_of, members_of, text_of
-from owngpt.training.sources.talk import exchange, with_system
+from owngpt.training.sources.talk import answered, any_variant, exchange, with_system
 
 MAX_PASSAGE = 700  # characters; a longer passage would not fit a training row together with its questions
-ABOUT_PASSAGE = {
-    "en": ("{passage}\n\nQuestion: {question}", "Answer from the text.\n\n{passage}\n\n{question}"),
-    "ja": ("{passage}\n\n質問: {question}", "次の文章を読んで答えてください。\n\n{passage}\n\n{question}"),
-}
 COUNTRY_FACTS = (
     ("Government/Capital/name", "What is the capital of {country}?", "The capital of {country} is {fact}."),
     ("Geography/Location", "Where is {country}?", "{country} is in {fact}."),
@@ -29,34 +26,43 @@ COUNTRY_FACTS = (
 )
 
 
-def read_squad(source: str, language: str) -> Callable[[Path], Iterator[Document]]:
-    """A reader for SQuAD's layout (SQuAD, JaQuAD): the passages themselves, and a question over each."""
+def read_squad(source: str, language: Language, *, by_paragraph: bool = False) -> Callable[[Path], Iterator[Document]]:
+    """A reader for SQuAD's layout (SQuAD, JaQuAD): the passages themselves, and a talk over each of the shorter ones.
+
+    The split goes by article, or by paragraph where there are too few articles.
+    """
 
     def read(path: Path) -> Iterator[Document]:
-        for file in _json_files(path):
+        for file in json_files(path):
             for article in file["data"]:
-                for paragraph in article["paragraphs"]:
-                    group = f"{article['title']}"
+                for index, paragraph in enumerate(article["paragraphs"]):
+                    group = squad_group(article, index, by_paragraph)
                     yield Document(f"{source}-text", group, paragraph["context"].strip())
                     yield from _passage_questions(source, language, group, paragraph)
 
     return read
 
 
-def _json_files(path: Path) -> Iterator[Any]:
+def squad_group(article: Any, index: int, by_paragraph: bool) -> str:
+    """The group of the paragraph at `index` of an article."""
+    return f"{article['title']}/{index}" if by_paragraph else str(article["title"])
+
+
+def json_files(path: Path) -> Iterator[Any]:
+    """The parsed files of an archive, or the one gzipped file that it is."""
     if path.name.endswith(".tar.gz"):
         yield from (json.loads(member.data) for member in members_of(path, r"\.json$"))
     else:
         yield json.loads(text_of(path))
 
 
-def _passage_questions(source: str, language: str, group: str, paragraph: Any) -> Iterator[Document]:
+def _passage_questions(source: str, language: Language, group: str, paragraph: Any) -> Iterator[Document]:
     passage = paragraph["context"].strip()
     if len(passage) <= MAX_PASSAGE and paragraph["qas"]:
         rng = Random(passage)
         first, *others = rng.sample(paragraph["qas"], min(3, len(paragraph["qas"])))
-        opening = rng.choice(ABOUT_PASSAGE[language]).format(passage=passage, question=first["question"])
-        messages = exchange(opening, first["answers"][0]["text"])
+        asked = extract(passage, first["question"], language, variant=any_variant(rng))
+        messages = answered(asked, first["answers"][0]["text"])
         for other in others:
             messages += exchange(other["question"], other["answers"][0]["text"])
         yield Document(source, group, messages=with_system(messages, rng))

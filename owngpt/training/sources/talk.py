@@ -7,6 +7,7 @@ from random import Random
 
 from owngpt.types import Message
 
+MEASURED_SHARE = 0.4  # of the requests are worded as evaluations word them
 SYSTEM_PROMPTS = (
     "You are a helpful assistant.",
     "You are Garlic, a small assistant.",
@@ -19,6 +20,16 @@ SYSTEM_PROMPTS = (
 def exchange(question: str, answer: str) -> tuple[Message, ...]:
     """One question and its answer."""
     return (Message("user", question), Message("assistant", answer))
+
+
+def answered(asked: Sequence[Message], answer: str) -> tuple[Message, ...]:
+    """A request of `text/prompts.py` and its answer."""
+    return (*asked, Message("assistant", answer))
+
+
+def any_variant(rng: Random) -> int:
+    """Which wording to ask in: often the first one, which is the one that is measured."""
+    return 0 if rng.random() < MEASURED_SHARE else rng.randrange(1, 8)
 
 
 def with_system(messages: Sequence[Message], rng: Random, share: float = 0.15) -> tuple[Message, ...]:

@@ -3,58 +3,81 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from owngpt.training.documents import Document
-from owngpt.training.sources.archives import lines_of, members_of
+from owngpt.text.prompts import LANGUAGES, Language, translate
+from owngpt.training.documents import Document, key_of
+from owngpt.training.sources.archives import lines_of, members_of, text_of
 from owngpt.training.sources.prose import strip_roles
-from owngpt.training.sources.talk import exchange
+from owngpt.training.sources.talk import answered, any_variant, exchange
 from owngpt.types import Message
 
-TO_JAPANESE = (
-    "Translate to Japanese: {text}",
-    "Translate into Japanese: {text}",
-    "Translate this sentence into Japanese.\n\n{text}",
-    'How do you say "{text}" in Japanese?',
-    "日本語に訳してください: {text}",
-    "次の英語を日本語に翻訳してください。\n\n{text}",
-    "「{text}」を日本語に訳して",
-    '"{text}"は日本語で何と言いますか？',
-)
-TO_ENGLISH = (
-    "Translate to English: {text}",
-    "Translate into English: {text}",
-    "Translate this sentence into English.\n\n{text}",
-    'How do you say "{text}" in English?',
-    "英語に訳してください: {text}",
-    "次の日本語を英語に翻訳してください。\n\n{text}",
-    "「{text}」を英語に訳して",
-    "「{text}」は英語で何と言いますか？",
-)
-TRANSLATORS = (
-    ("Translate the user's English into Japanese.", "Translate the user's Japanese into English."),
-    ("You are a translator. Answer in Japanese.", "You are a translator. Answer in English."),
-    ("ユーザーの英語を日本語に翻訳してください。", "ユーザーの日本語を英語に翻訳してください。"),
-)
+MIN_KEY = 12  # letters of a sentence that is nobody else's by chance
+AMI_GROUP = 50  # sentences of a meeting that stay together
+TRANSLATORS: dict[Language, tuple[str, ...]] = {
+    "ja": (
+        "Translate the user's English into Japanese.",
+        "You are a translator. Answer in Japanese.",
+        "ユーザーの英語を日本語に翻訳してください。",
+    ),
+    "en": (
+        "Translate the user's Japanese into English.",
+        "You are a translator. Answer in English.",
+        "ユーザーの日本語を英語に翻訳してください。",
+    ),
+}
 
 
-def translation(english: str, japanese: str, rng: Random) -> tuple[Message, ...]:
+def translation(
+    source: str, group: str, english: str, japanese: str, rng: Random, to: Language | None = None
+) -> Document:
     """A request to translate one of the two into the other, sometimes set up by a system prompt alone."""
-    is_to_japanese = rng.random() < 0.5
-    source, target = (english, japanese) if is_to_japanese else (japanese, english)
+    target = to if to is not None else rng.choice(LANGUAGES)
+    given, wanted = (english, japanese) if target == "ja" else (japanese, english)
     if rng.random() < 0.15:
-        return (Message("system", rng.choice(TRANSLATORS)[0 if is_to_japanese else 1]), *exchange(source, target))
-    return exchange(rng.choice(TO_JAPANESE if is_to_japanese else TO_ENGLISH).format(text=source), target)
+        messages = (Message("system", rng.choice(TRANSLATORS[target])), *exchange(given, wanted))
+    else:
+        messages = answered(translate(given, target, variant=any_variant(rng)), wanted)
+    keys = tuple(key for key in map(key_of, (english, japanese)) if len(key) >= MIN_KEY)
+    return Document(source, group, messages=messages, keys=keys)
 
 
 def read_tatoeba(path: Path) -> Iterator[Document]:
     """Everyday sentences; the split goes by the English one, which may have several translations."""
     for index, line in enumerate(lines_of(path)):
         english, japanese = line.split("\t")[:2]
-        yield Document("tatoeba", english, messages=translation(english, japanese, Random(index)))
+        yield translation("tatoeba", english, english, japanese, Random(index))
+
+
+def read_tanaka(path: Path) -> Iterator[Document]:
+    """Sentences of the Tanaka corpus, cut into tokens and in lower case: Japanese is whole again without the spaces,
+    English is not, so it is only translated from.
+    """
+    japanese_lines = lines_of(path.with_name(path.name.replace(".en.", ".ja.")))
+    for index, (english, japanese) in enumerate(zip(lines_of(path), japanese_lines, strict=True)):
+        english, japanese = untokenized(english), japanese.replace(" ", "")
+        yield translation("tanaka", english, english, japanese, Random(f"tanaka{index}"), to="ja")
+
+
+def untokenized(english: str) -> str:
+    """``i can 't go .`` -> ``I can't go.``"""
+    text = re.sub(r" (?=[.,!?;:)]|'|n't\b)|(?<=\() ", "", english)
+    text = re.sub(r"\bi\b", "I", text)
+    return text[:1].upper() + text[1:]
+
+
+def read_ami(path: Path) -> Iterator[Document]:
+    """Sentences said in meetings, with a professional translation; those of three words and more."""
+    for meeting in json.loads(text_of(path)):
+        for index, turn in enumerate(meeting["conversation"]):
+            english, japanese = (re.sub("[≪≫]", "", turn[key]) for key in ("en_sentence", "ja_sentence"))
+            if len(english.split()) >= 3:
+                group = f"ami/{meeting['id']}/{index // AMI_GROUP}"
+                yield translation("ami", group, english, japanese, Random(f"{group}{index}"))
 
 
 def read_python_docs(path: Path) -> Iterator[Document]:
@@ -63,7 +86,7 @@ def read_python_docs(path: Path) -> Iterator[Document]:
         for index, (english, japanese) in enumerate(po_pairs(member.text)):
             if 15 <= len(english) <= 300:
                 rng = Random(f"{member.path}{index}")
-                yield Document("python-docs", member.path, messages=translation(english, japanese, rng))
+                yield translation("python-docs", member.path, english, japanese, rng)
 
 
 def po_pairs(text: str) -> Iterator[tuple[str, str]]:
