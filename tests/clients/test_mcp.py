@@ -258,6 +258,34 @@ def test_as_many_calls_as_are_allowed(serve: Serve) -> None:
         assert kinds(response) == ["mcp_list_tools", "mcp_call", "mcp_call", "message"]
 
 
+def test_what_nobody_has_listed_yet_counts(serve: Serve) -> None:
+    with world(serve, (".", "Fine.")) as w:
+        asked: Any = {"model": "fake", "input": "Hi", "tools": [w.tool]}
+        counted = w.client.responses.input_tokens.count(**asked)
+        assert w.client.responses.create(**asked).usage.input_tokens == counted.input_tokens
+        items: Any = [{"role": "user", "content": "word " * 600, "id": "msg_long"}, {"role": "user", "content": "Hi"}]
+        alone = w.client.responses.input_tokens.count(model="fake", input=items).input_tokens
+        padding = "x" * (4096 - 512 - alone - 64)  # it fits, but not beside the tools
+        items.insert(1, {"role": "assistant", "content": padding})
+        raw = w.client.responses.with_raw_response
+        auto: Any = {"model": "fake", "input": items, "truncation": "auto"}
+        assert "x-owngpt-truncated" not in raw.create(**auto).headers
+        cut = raw.create(**{**auto, "tools": [w.tool]})
+        assert cut.headers["x-owngpt-truncated"] == "msg_long"
+        assert cut.parse().status == "completed"
+
+
+def test_a_server_that_is_not_there_cannot_be_counted(serve: Serve) -> None:
+    with world(serve) as w:
+        gone: Any = {**w.tool, "server_url": w.tool["server_url"].replace("/mcp", "/nothing")}
+        with pytest.raises(openai.APIStatusError) as caught:
+            w.client.responses.input_tokens.count(model="fake", input="Hi", tools=[gone])
+        assert "Error retrieving tool list from MCP server 'calc'" in caught.value.message
+        elsewhere: Any = {**w.tool, "server_url": "https://elsewhere.example/mcp"}
+        with pytest.raises(openai.BadRequestError, match="may not be reached from here"):
+            w.client.responses.input_tokens.count(model="fake", input="Hi", tools=[elsewhere])
+
+
 def test_what_the_conversation_has_listed_counts(serve: Serve) -> None:
     with world(serve) as w:
         first = w.ask()

@@ -32,7 +32,7 @@ from owngpt.service.responses import reading
 from owngpt.service.responses.answer import respond, respond_whole
 from owngpt.service.responses.background import BackgroundResponses
 from owngpt.service.responses.compaction import compact
-from owngpt.service.responses.history import COUNT_COST, count, prepare
+from owngpt.service.responses.history import count, prepare
 from owngpt.service.responses.jobs import cancel, put
 from owngpt.service.responses.mcp.secrets import unsealed
 from owngpt.service.responses.open_items import Event
@@ -64,7 +64,7 @@ async def count_input_tokens(request: Request) -> Response:
     wire = parse(InputTokensRequest, body)
     read = to_counted_turn(app, caller, wire)
     turn, context = await prepare(app, caller, read.turn)
-    number = await app.workers.run(len(body) + COUNT_COST, count, app, caller, turn, context)
+    number = await count(app, caller, turn, context)
     document = {"object": "response.input_tokens", "input_tokens": number}
     return json_response(document, ignored_header(read.ignored) | truncated_header(context.dropped))
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from anyio import to_thread
 
-from owngpt.errors import InvalidRequest
+from owngpt.errors import ConnectorFailed, InvalidRequest
 from owngpt.service.app import App, Caller
 from owngpt.service.responses.input_files import limiter, read_files
 from owngpt.service.responses.items import Item
 from owngpt.service.responses.mcp.approvals import check_decisions
-from owngpt.service.responses.mcp.counting import with_listed_tools
+from owngpt.service.responses.mcp.measuring import with_tools
 from owngpt.service.responses.private import mask_again
 from owngpt.service.responses.rendering import check_calls
 from owngpt.service.responses.sources import find_item, may_read
@@ -56,7 +56,7 @@ async def prepare(app: App, caller: Caller, turn: Turn, memory: Memory | None = 
         places = limiter(app, turn.input)
         context = await to_thread.run_sync(_context, app, caller, turn, memory or {}, limiter=places)
     if turn.may_drop:
-        context = await app.workers.run(COUNT_COST, fit, turn, context, seal_of(app, caller))
+        context = await _fitted(app, caller, turn, context)
     if not context.dropped:
         return Prepared(turn, context)
     edit = {"type": "truncation", "summary": f"left out, oldest first: {', '.join(context.dropped)}"}
@@ -77,10 +77,19 @@ def _parts(item: Item) -> Sequence[Item]:
     return parts if isinstance(parts, list) else ()
 
 
-def count(app: App, caller: Caller, turn: Turn, context: Context) -> int:
-    """Tokens that the model would read; of MCP servers, the tools that the conversation has listed."""
-    turn = with_listed_tools(turn, context.items)
-    return turn.prompt(context.items, seal_of(app, caller)).count(turn.model)
+async def count(app: App, caller: Caller, turn: Turn, context: Context) -> int:
+    """Tokens that the model would read. Raises `ConnectorFailed` for an MCP server whose tools are not known."""
+    whole, seal = await with_tools(app, turn, context), seal_of(app, caller)
+    return await app.workers.run(COUNT_COST, lambda: whole.prompt(context.items, seal).count(whole.model))
+
+
+async def _fitted(app: App, caller: Caller, turn: Turn, context: Context) -> Context:
+    """As much of the context as fits beside all tools. Where a server does not list its own, the answer says so."""
+    try:
+        whole = await with_tools(app, turn, context)
+    except ConnectorFailed:
+        return context
+    return await app.workers.run(COUNT_COST, fit, whole, context, seal_of(app, caller))
 
 
 def _context(app: App, caller: Caller, turn: Turn, memory: Memory) -> Context:

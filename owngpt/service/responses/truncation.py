@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from owngpt.service.responses.items import CALL_OF, Item, is_user_message
-from owngpt.service.responses.mcp.counting import with_listed_tools
 from owngpt.service.responses.seal import Seal
 from owngpt.service.responses.turn import Context, Turn
 
@@ -18,10 +17,11 @@ ANSWER_SHARE = 8  # one part in so many of the context is kept free for an answe
 
 
 def fit(turn: Turn, context: Context, seal: Seal) -> Context:
-    """The context without as many of its oldest items as have to go. Renders it a few times: not for the event loop."""
+    """The context without as many of its oldest items as have to go, for a turn with all its tools. Renders it a few
+    times: not for the event loop.
+    """
     items = context.items
-    turn = with_listed_tools(turn, items)
-    if not turn.may_drop or _fits(turn, items, seal):
+    if _fits(turn, items, seal):
         return context
     candidates = _droppable(items)
     needed = bisect_left(

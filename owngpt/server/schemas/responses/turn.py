@@ -110,6 +110,7 @@ def to_counted_turn(app: App, caller: Caller, request: InputTokensRequest) -> Re
     """A turn that is only to be counted."""
     check_context(request)
     items, tools, model = _items(app, request.input), _tools(request), generator(app, caller, request.model)
+    admit(app.mcp, caller, tools.mcp.servers)
     turn = Turn(
         id="",
         model=model,
