@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from owngpt.evals.stats import Comparison, Figure, compare, figure
-from owngpt.evals.task import Answer, Item, Task
+from owngpt.evals.task import Answer, Array, Item, Task
 
+Judged = Mapping[str, Array]  # metric -> its row of each item
 Kind = Literal["model", "product", "baseline"]
 
 
@@ -50,22 +51,24 @@ def run_task(task: Task, items: Sequence[Item], contestants: Sequence[Contestant
     start = time.perf_counter()
     baselines = [Contestant(name, "baseline", answer) for name, answer in task.baselines.items()]
     everybody = [*contestants, *(one for one in baselines if one.by not in {other.by for other in contestants})]
-    answers = {one.by: one.answer(items) for one in everybody}
-    rows = [_row(task, items, one, everybody, answers) for one in everybody]
+    judged = {one.by: _judged(task, items, one.answer(items)) for one in everybody}
+    rows = [_row(task, one, judged[one.by], _rivals(one, everybody, judged)) for one in everybody]
     seconds = time.perf_counter() - start
     return Result(task.name, task.title, task.title_ja, task.digest(items), len(items), seconds, rows)
 
 
-def _row(
-    task: Task,
-    items: Sequence[Item],
-    one: Contestant,
-    everybody: Sequence[Contestant],
-    answers: Mapping[str, Sequence[Answer]],
-) -> Row:
+def _judged(task: Task, items: Sequence[Item], answers: Sequence[Answer]) -> Judged:
+    return {metric.name: metric.rows(items, answers) for metric in task.metrics}
+
+
+def _rivals(one: Contestant, everybody: Sequence[Contestant], judged: Mapping[str, Judged]) -> Mapping[str, Judged]:
+    """The baselines that it is put beside; none for a baseline."""
+    is_rival = one.kind != "baseline"
+    return {other.by: judged[other.by] for other in everybody if other.kind == "baseline" and is_rival}
+
+
+def _row(task: Task, one: Contestant, ours: Judged, rivals: Mapping[str, Judged]) -> Row:
     first = task.metrics[0]
-    figures = {metric.name: figure(metric, metric.rows(items, answers[one.by])) for metric in task.metrics}
-    against = [other.by for other in everybody if other.kind == "baseline"] if one.kind != "baseline" else []
-    ours = first.rows(items, answers[one.by])
-    beside = {name: compare(first, ours, first.rows(items, answers[name])) for name in against}
+    figures = {metric.name: figure(metric, ours[metric.name]) for metric in task.metrics}
+    beside = {name: compare(first, ours[first.name], theirs[first.name]) for name, theirs in rivals.items()}
     return Row(one.by, one.kind, figures, beside)

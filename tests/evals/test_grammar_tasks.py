@@ -36,8 +36,11 @@ def test_sums_are_held_out_and_their_results_are_right() -> None:
     (task,) = arithmetic.TASKS
     items = task.build(Materials())
     assert len(items) == arithmetic.NUM_ITEMS
-    assert all(is_held_out_of("arithmetic", item.id) for item in items)
-    assert all(int(item.references[0]) == eval(item.id.replace("×", "*")) for item in items)
+    worth = {item.id: eval(item.id.replace("×", "*").replace("÷", "/")) for item in items}
+    assert all(float(item.references[0]) == worth[item.id] for item in items)
+    sums = [item.id.split(" + ") for item in items if item.id.count(" ") == 2 and " + " in item.id]
+    assert sums
+    assert all(is_held_out_of("steps", "+".join(sorted(parts, key=int))) for parts in sums)
     assert {item.fields["language"] for item in items} == {"en", "ja"}
 
 

@@ -29,28 +29,33 @@ def _is_right(item: Item, answer: Answer) -> float:
 
 def _build(_: Any) -> list[Item]:
     rng, items = Random("arithmetic"), dict[str, Item]()
-    for left, sign, right in _sums(rng):
-        language = LANGUAGES[len(items) % 2]
-        if is_held_out_of("arithmetic", f"{left}{sign}{right}"):
-            items.setdefault(f"{left}{sign}{right}", _item(left, sign, right, language))
+    for group, expression, result in _problems(rng):
+        if is_held_out_of("steps", group) and group not in items:
+            items[group] = _item(expression, result, LANGUAGES[len(items) % 2])
         if len(items) == NUM_ITEMS:
             break
     return list(items.values())
 
 
-def _sums(rng: Random) -> Iterator[tuple[int, str, int]]:
-    """Endless: of one to three digits, products of two and one."""
+def _problems(rng: Random) -> Iterator[tuple[str, str, int]]:
+    """Endless: (group as in training, expression, result), of kinds in turn, larger than what is learnt by heart."""
     while True:
-        sign, most = rng.choice("+-×"), rng.choice((20, 100, 1000))
-        left, right = rng.randrange(2, most), rng.randrange(2, most if sign != "×" else 10)
-        yield (max(left, right), sign, min(left, right)) if sign == "-" else (left, sign, right)
+        left, right, small = rng.randrange(21, 1_000), rng.randrange(100, 1_000), rng.randrange(2, 13)
+        low, high = sorted((left, right))
+        yield f"{low}+{high}", f"{left} + {right}", left + right
+        yield f"{high}-{low}", f"{high} - {low}", high - low
+        yield f"{min(left, small)}×{max(left, small)}", f"{left} × {small}", left * small
+        quotient = rng.randrange(2, 100)
+        yield f"{small * quotient}÷{small}", f"{small * quotient} ÷ {small}", quotient
+        first, second, third = rng.randrange(2, 60), rng.randrange(2, 13), rng.randrange(2, 13)
+        mixed = f"{first} + {second} × {third}"
+        yield mixed, mixed, first + second * third
 
 
-def _item(left: int, sign: str, right: int, language: Language) -> Item:
-    result = {"+": left + right, "-": left - right, "×": left * right}[sign]
-    problem = _ASKED[language].format(sum=f"{left} {sign} {right}")
+def _item(expression: str, result: int, language: Language) -> Item:
+    problem = _ASKED[language].format(sum=expression)
     fields = {"problem": problem, "language": language}
-    return Item(f"{left}{sign}{right}", solve(problem, language), references=(str(result),), fields=fields)
+    return Item(expression, solve(problem, language), references=(str(result),), fields=fields)
 
 
 def majority(items: Sequence[Item]) -> list[Answer]:

@@ -9,15 +9,21 @@ import csv
 import gzip
 import io
 import json
+import os
 import sysconfig
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from owngpt.errors import ConfigError
 from owngpt.text.held_out import is_held_out_of
+
+_NO_LIBRARY = frozenset(
+    ("site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "pydoc_data", "encodings", "turtledemo")
+)
 
 
 def _library() -> Path:
@@ -45,9 +51,10 @@ class Materials:
         """The one object of a .json.gz file."""
         return json.loads(self._text(file))
 
-    def table(self, file: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
-        """The rows of a .csv.gz or .tsv.gz file with a line of column names."""
-        yield from csv.DictReader(io.StringIO(self._text(file)), delimiter=delimiter)
+    def table(self, file: str, delimiter: str = ",", *, is_quoted: bool = True) -> Iterator[dict[str, str]]:
+        """The rows of a .csv.gz or .tsv.gz file with a line of column names; `is_quoted`: fields may be."""
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
+        yield from csv.DictReader(io.StringIO(self._text(file)), delimiter=delimiter, quoting=quoting)
 
     def lines(self, file: str) -> Iterator[list[str]]:
         """The lines of a .tsv.gz file without column names, cut at tabs."""
@@ -77,12 +84,9 @@ class Materials:
                 f"corpus {self.corpus} cannot be read: {error!r}; make it with `owngpt train corpus`"
             ) from error
 
-    def library_files(self) -> Iterator[tuple[str, str]]:
+    def library_files(self) -> Sequence[tuple[str, str]]:
         """(path, source) of the held-out files of the standard library, by path."""
-        for path in sorted(self.library.rglob("*.py")):
-            name = path.relative_to(self.library).as_posix()
-            if is_held_out_of("python", name) and not name.startswith(("site-packages/", "test/", "idlelib/")):
-                yield name, path.read_text(encoding="utf-8", errors="ignore")
+        return _held_out_files(self.library)
 
     def _text(self, file: str) -> str:
         return gzip.decompress(self._path(file).read_bytes()).decode("utf-8")
@@ -93,3 +97,19 @@ class Materials:
         if not path.is_file():
             raise ConfigError(f"{path} is missing; point --data at the data folder, or leave its task out")
         return path
+
+
+@lru_cache(maxsize=2)
+def _held_out_files(library: Path) -> Sequence[tuple[str, str]]:
+    found = [(path.relative_to(library).as_posix(), path) for path in _python_files(library)]
+    return [
+        (name, path.read_text(encoding="utf-8", errors="ignore"))
+        for name, path in sorted(found)
+        if is_held_out_of("python", name)
+    ]
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    for path, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in _NO_LIBRARY]
+        yield from (Path(path, name) for name in files if name.endswith(".py"))

@@ -7,9 +7,20 @@ from collections.abc import Sequence
 
 from owngpt.errors import ConfigError
 from owngpt.evals.task import Task
-from owngpt.evals.tasks import arithmetic, grammar
+from owngpt.evals.tasks import (
+    answers,
+    arithmetic,
+    bits,
+    code,
+    grammar,
+    intents,
+    summaries,
+    support,
+    translation,
+)
 
-ALL: dict[str, Task] = {task.name: task for module in (grammar, arithmetic) for task in module.TASKS}
+_MODULES = (bits, grammar, code, translation, answers, intents, summaries, arithmetic, support)
+ALL: dict[str, Task] = {task.name: task for module in _MODULES for task in module.TASKS}
 
 
 def chosen(names: Sequence[str]) -> list[Task]:
