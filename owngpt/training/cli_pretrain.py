@@ -28,6 +28,14 @@ EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     type=click.IntRange(min=1),
     help="Tokens to train on; a run may be prolonged, also when it is done.  [default: 10 per parameter]",
 )
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Train for about this long: as many tokens as some timed steps say, instead of --tokens.",
+)
+@click.option(
+    "--price-per-hour", type=click.FloatRange(min=0), help="Of this machine; the cost is printed at the start."
+)
 @click.option("--context", type=click.IntRange(min=8), default=512, show_default=True, help="Tokens per row.")
 @click.option(
     "--decay-context",
@@ -57,6 +65,13 @@ EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     show_default=True,
     help="What the model computes in; master weights are fp32 in any case.",
 )
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto is a GPU where there is one.",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads.  [default: all cores]")
 @click.option(
     "--save-seconds",
@@ -74,21 +89,53 @@ EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 )
 @click.option("--seed", default=0, show_default=True, help="Decides the first weights and the order of documents.")
 def pretrain(
-    corpus: Path, tokenizer: Path, out: Path, depth: int, dtype: str, threads: int | None, seed: int, **options: Any
+    corpus: Path,
+    tokenizer: Path,
+    out: Path,
+    depth: int,
+    tokens: int | None,
+    minutes: float | None,
+    price_per_hour: float | None,
+    dtype: str,
+    device: str,
+    threads: int | None,
+    seed: int,
+    **options: Any,
 ) -> None:
     """Train a model from nothing. Stopped at any moment, the same command goes on from the last checkpoint."""
     import torch
 
     from owngpt.model.weights import DTYPES
     from owngpt.training.dial import recipe, shape
-    from owngpt.training.pretrain import padded_vocab_size
+    from owngpt.training.predict import describe, measure_speed, tokens_within
+    from owngpt.training.pretrain import padded_vocab_size, planned_tokens
     from owngpt.training.pretrain import pretrain as run
 
+    if tokens is not None and minutes is not None:
+        raise click.UsageError("--tokens and --minutes say the same in two ways; use one of them")
     if threads is not None:
         torch.set_num_threads(threads)
-    num_tokens = options.pop("tokens")
-    config = replace(recipe(shape(depth, padded_vocab_size(tokenizer), options["decay_context"])), **options)
-    if num_tokens is not None:
-        config = replace(config, num_tokens=num_tokens)
-    run(corpus, tokenizer, out, config, depth=depth, dtype=DTYPES[dtype], seed=seed, progress=click.echo)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    values = shape(depth, padded_vocab_size(tokenizer), options["decay_context"])
+    config = replace(recipe(values), **options)
+    click.echo("timing some steps")
+    speed = measure_speed(values, config, DTYPES[dtype], device)
+    if tokens is None and minutes is not None:
+        tokens = planned_tokens(out) or tokens_within(minutes, config, speed)
+    config = replace(config, num_tokens=tokens or config.num_tokens)
+    for line in describe(values, config, speed, price_per_hour):
+        click.echo(line)
+    run(
+        corpus,
+        tokenizer,
+        out,
+        config,
+        depth=depth,
+        dtype=DTYPES[dtype],
+        device=device,
+        seed=seed,
+        speed=speed,
+        progress=click.echo,
+    )
     click.echo(f"model written to {out / 'model'}")

@@ -6,7 +6,7 @@ A step is a place in the plan (`plan.py`), which knows its tokens, so a run goes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +39,19 @@ class TrainData:
 
 
 class Trainer:
-    """One run of one model. `out` keeps the checkpoint; if it has one, the run goes on from there."""
+    """One run of one model. `out` keeps the checkpoint; if it has one, the run goes on from there.
+
+    `limits`: tokens per second of each phase that the machine can at most do; progress says what share of it was done.
+    """
 
     def __init__(
-        self, model: Transformer, config: TrainConfig, data: TrainData, out: Path, progress: Progress = print
+        self,
+        model: Transformer,
+        config: TrainConfig,
+        data: TrainData,
+        out: Path,
+        progress: Progress = print,
+        limits: Mapping[Phase, float] | None = None,
     ) -> None:
         self.model, self.config, self.data, self.out, self.progress = model, config, data, out, progress
         self.steps = plan_steps(config)
@@ -50,6 +59,7 @@ class Trainer:
         self.optimizer = Optimizer(model, config.optim)
         self.average = WeightAverage(self.optimizer.masters, config.average)
         self.state = RunState(config.settings, config.num_tokens, self.num_level)
+        self.limits = limits or {}
         self._resume()
         self._saved = self._reported = time.monotonic()
 
@@ -152,8 +162,10 @@ class Trainer:
         self._reported = time.monotonic()
         recent = self.state.rows[-10:]
         loss, speed = (sum(row[column] for row in recent) / len(recent) for column in (3, 5))
+        limit = self.limits.get(self.steps[self.state.step - 1].phase)
+        share = f" ({speed / limit:.0%} of the machine's rate)" if limit else ""
         remaining = (sum(step.num_tokens for step in self.steps) - self.state.tokens) / speed
         self.progress(
             f"step {self.state.step}/{len(self.steps)}  loss {loss:.3f}  norm {recent[-1][4]:.2f}  "
-            f"{speed:.0f} tokens/s  ETA {remaining / 60:.1f} min"
+            f"{speed:.0f} tokens/s{share}  ETA {remaining / 60:.1f} min"
         )

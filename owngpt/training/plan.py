@@ -29,7 +29,7 @@ class TrainConfig:
     grow_after: int = 1_000_000  # tokens until the batch doubles, each time four times as many as before
     micro_tokens: int = 4096  # per forward and backward pass
     warmup: int = 80_000  # tokens
-    z_loss: float = 0.0
+    z_loss: float = 1e-4  # times the mean square of log Z is added to the loss
     average: float = 0.1  # tokens that the weights' average remembers, as a share of those seen; 0: none is kept
     is_masked: bool = True  # whether attention stays within a document
     eval_every: int = 1_000_000  # tokens

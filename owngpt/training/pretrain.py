@@ -12,13 +12,14 @@ from owngpt.errors import SetupError
 from owngpt.model.config import ModelConfig
 from owngpt.model.transformer import Transformer
 from owngpt.text.tokenizer import Tokenizer
-from owngpt.training.checkpoint import RunState
+from owngpt.training.checkpoint import RunState, load_checkpoint
 from owngpt.training.curve import draw_curve
 from owngpt.training.dial import shape
 from owngpt.training.evaluate import bytes_per_token
 from owngpt.training.export import export_model
 from owngpt.training.loop import Progress, TrainData, Trainer
 from owngpt.training.plan import TrainConfig, phase_tokens, plan_steps
+from owngpt.training.predict import Speed
 from owngpt.training.shards import (
     Packer,
     num_tokens,
@@ -42,27 +43,37 @@ def pretrain(
     *,
     depth: int = 4,
     dtype: torch.dtype = torch.bfloat16,
+    device: torch.device | str = "cpu",
     seed: int = 0,
+    speed: Speed | None = None,
     progress: Progress = print,
 ) -> RunState:
     """Train a decoder of `depth` on `corpus`; the model folder is `out/model`, run files lie beside it in `out`.
 
-    A checkpoint that is already in `out` is gone on from. `SetupError` says what is missing or differs.
+    A checkpoint that is already in `out` is gone on from. With `speed`, progress is compared to the machine's rate.
+    `SetupError` says what is missing, `CheckpointError` what differs.
     """
     packer, vocab_size = Packer.load(tokenizer_folder), padded_vocab_size(tokenizer_folder)
     data = _packed(corpus, out / "tokens", packer, vocab_size, config, seed, progress)
     values = shape(depth, vocab_size, config.decay_context)
     model = Transformer(ModelConfig.from_dict(values))
     model.init_weights(seed)
-    model.to(dtype)
+    model.to(device, dtype)
     progress(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {len(plan_steps(config))} steps")
-    trainer = Trainer(model, config, data, out, progress)
+    limits = speed.limits(values, config) if speed else {}
+    trainer = Trainer(model, config, data, out, progress, limits)
     state = trainer.run()
     export_model(out / "model", values, trainer.optimizer.masters, tokenizer_folder)
     (out / "model" / "loss.svg").write_text(draw_curve(state.losses), encoding="utf-8")
     report = {**asdict(state), "threads": torch.get_num_threads()}
     (out / "run.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return state
+
+
+def planned_tokens(out: Path) -> int | None:
+    """What the run in `out` was planned for, if there is one."""
+    loaded = load_checkpoint(out, {})
+    return loaded[0].num_tokens if loaded else None
 
 
 def padded_vocab_size(tokenizer_folder: Path) -> int:

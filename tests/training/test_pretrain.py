@@ -172,12 +172,16 @@ def test_the_command_line_does_all_stages(corpus: Path, tmp_path: Path) -> None:
     made = runner.invoke(train, ["tokenizer", *folders, str(tmp_path / "tok"), "--vocab-size", "400"])
     assert made.exit_code == 0, made.output
     small = ["--depth", "1", "--tokens", "512", "--context", "16", "--decay-context", "32", "--batch-tokens", "128"]
-    small += ["--micro-tokens", "64", "--threads", "1", "--dtype", "fp32"]
+    small += ["--micro-tokens", "64", "--threads", "1", "--dtype", "fp32", "--device", "cpu", "--price-per-hour", "2"]
     trained = runner.invoke(
         train, ["pretrain", *folders, str(tmp_path / "run"), "--tokenizer", str(tmp_path / "tok"), *small]
     )
     assert trained.exit_code == 0, trained.output
     assert "step 4/4" in trained.output
+    assert "of the machine's rate" in trained.output
+    assert all(
+        line in trained.output for line in ("parameters ", "tokens  ", "time  ", "cost         0.00 at 2 per hour")
+    )
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()
 
 
