@@ -85,6 +85,11 @@ class Tokenizer:
             return self._backend.encode_batch_fast([whole], add_special_tokens=add_special_tokens)[0].ids
         return self._backend.encode(whole, add_special_tokens=add_special_tokens).ids
 
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of each text, on all cores."""
+        whole = [_whole_characters(text) for text in texts]
+        return [encoding.ids for encoding in self._backend.encode_batch_fast(whole, add_special_tokens=False)]
+
     def encode_inside(self, text: str) -> list[int]:
         """Ids of a text that does not begin here: without the space that sentencepiece puts before a first word.
 

@@ -6,11 +6,13 @@ Knows how documents are stored (JSON Lines); does not know the sources they are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from owngpt.errors import SetupError
 from owngpt.types import Message, Tool, ToolCall
@@ -91,10 +93,39 @@ def write_documents(path: Path, documents: Iterable[Document]) -> None:
 
 def read_documents(path: Path) -> Iterator[Document]:
     """Read what `write_documents` wrote; `SetupError` names a file that is missing or broken."""
+    with _reading(path), path.open(encoding="utf-8") as file:
+        for line in file:
+            yield from_json(json.loads(line))
+
+
+class DocumentFile(Sequence[Document]):
+    """What `write_documents` wrote, read document by document where it lies. Errors are those of `read_documents`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _reading(path), path.open("rb") as file:
+            self._ends = list(accumulate(map(len, file)))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Document]: ...
+    def __getitem__(self, index: int | slice) -> Document | list[Document]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        with _reading(self._path), self._path.open("rb") as file:
+            file.seek(self._ends[place - 1] if place else 0)
+            return from_json(json.loads(file.readline()))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                yield from_json(json.loads(line))
+        yield
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SetupError(f"corpus file {path} cannot be read: {error}; build it with `owngpt train corpus`") from error
 

@@ -16,6 +16,7 @@ _LATIN = re.compile(r"[A-Za-z]")
 _KANA = re.compile(r"[\u3041-\u30ff]")
 _JAPANESE = re.compile(r"[\u3041-\u30ff\u3400-\u9fff々〇ー]")
 _WORDLIKE = re.compile(r"[\w\s]")
+_MARKS = re.compile(r"<\|(?:endoftext|im_start|im_end|fim_\w+)\|>")  # what a tokenizer would not read as text
 _MOJIBAKE = re.compile("\ufffd|Ã[\x80-\xbf]|â€|繧[^\\s]|縺[^\\s]")  # UTF-8 read as Latin-1 or Shift_JIS
 _GENERATED = re.compile(
     r"(auto(matically)?[- ]?generated|generated (by|from|automatically)|do not (edit|modify))", re.IGNORECASE
@@ -28,6 +29,8 @@ _PERMISSIVE = re.compile(
 
 def fault(text: str, kind: Kind) -> str | None:
     """The name of the rule that `text` breaks, None for a good one. The time is linear in its length."""
+    if _MARKS.search(text):
+        return "control_marks"
     if _share(_MOJIBAKE, text) > 0.001:
         return "mojibake"
     if kind == "chat" or len(text) < MIN_CHARACTERS:
