@@ -147,7 +147,7 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)  # an admin key; None: one is made on the very first start
     otel_endpoint: str | None = None  # OTLP over HTTP; None: no traces
     store: str = "asked"  # which answers leave a receipt: all, asked (those whose request says so), or never
-    images: str = "refuse"  # models read text only: refuse images, or note that there was one
+    images: str = "note"  # models read text only: in Responses note that there was one, or refuse it
     store_days: int | None = None  # receipts older than this are deleted; None: they stay
     log_level: str = "info"
     server: ServerConfig = ServerConfig()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,7 @@ RULES = (
 
 @pytest.mark.skipif(not CHECKOUT.is_dir(), reason="OWNGPT_OPENRESPONSES names no checkout")
 def test_all_that_is_asked_of_a_server(serve: Serve) -> None:
-    app = scripted_app(*RULES, otherwise="One, two, three.")
-    app.settings = replace(app.settings, images="note")  # one of them sends an image, and no model here sees it
-    server = serve(app)
+    server = serve(scripted_app(*RULES, otherwise="One, two, three."))
     command = [CHECKOUT / "node_modules/.bin/bun", "run", "bin/compliance-test.ts", "--json"]
     done = subprocess.run(
         [*command, "--base-url", server.url, "--api-key", server.key, "--model", "fake"],

@@ -248,11 +248,6 @@ def test_responses_are_not_kept_where_the_client_says_no(client: OpenAI) -> None
         ({"model": "gpt-9"}, "model", "model_not_found"),
         ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role", "invalid_value"),
         ({"input": [{"type": "computer_call"}]}, "input[0].type", "invalid_value"),
-        (
-            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:x"}]}]},
-            "input[0].content[0].type",
-            "unsupported_value",
-        ),
         ({"tools": [{"type": "web_search"}]}, "tools", "unsupported_value"),
         ({"tools": [WEATHER], "tool_choice": {"type": "web_search_preview"}}, "tool_choice", "unsupported_value"),
         ({"tools": [{**WEATHER, "parameters": {"type": "strin"}}]}, "tools[0].parameters.type", None),

@@ -27,7 +27,7 @@ from owngpt.service.responses.input_files import limiter
 async def create_conversation(request: Request) -> Response:
     """POST /v1/conversations."""
     wire = parse(CreateConversation, await request.body() or b"{}")
-    items = read_items(wire.items or (), "items")
+    items = read_items(wire.items or (), "items", notes_images=app_of(request).settings.images == "note")
     app, caller = app_of(request), caller_of(request)
     make = partial(conversations.create, app, caller, wire.metadata or {}, items.items)
     made = await to_thread.run_sync(make, limiter=limiter(app, items.items))
@@ -58,8 +58,8 @@ async def delete_conversation(request: Request) -> Response:
 async def create_items(request: Request) -> Response:
     """POST /v1/conversations/{id}/items."""
     wire = parse(CreateItems, await request.body())
-    read = read_items(wire.items, "items")
     app, caller = app_of(request), caller_of(request)
+    read = read_items(wire.items, "items", notes_images=app.settings.images == "note")
     add = partial(conversations.add_items, app, caller, _id(request), read.items)
     added = await to_thread.run_sync(add, limiter=limiter(app, read.items))
     return json_response(list_document(added, False), ignored_header([*unknown_fields(wire), *read.unknown]))

@@ -171,6 +171,8 @@ class Answer:
         if not self.has_begun:
             self.has_begun = True
             yield from self.builder.begin()
+            if self._turn.preface and self._turn.response_format.type == "text":
+                yield from self.builder.say(self._turn.preface)
             yield from self._box.tell(self.builder)
 
     async def _generate(self, turn: Turn) -> AsyncGenerator[Event, None]:

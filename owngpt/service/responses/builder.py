@@ -80,6 +80,13 @@ class ResponseBuilder:
         for delta in news.deltas:
             yield from self._add(delta)
 
+    def say(self, text: str) -> Iterator[Event]:
+        """A message of the server's own."""
+        message = OpenMessage(len(self._output), self._event)
+        yield from self.open(message)
+        yield from message.add(text)
+        yield from self.close()
+
     def open(self, item: OpenItem) -> Iterator[Event]:
         """A new item; what is open is closed first."""
         yield from self.close()

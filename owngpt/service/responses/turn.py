@@ -58,6 +58,7 @@ class Turn:
     tier: Tier = Tier.DEFAULT
     patience: float | None = None
     guard: Guard | None = None  # that the request has passed
+    preface: str = ""  # what the answer begins with, where it is no JSON
 
     @property
     def named(self) -> str:

@@ -111,6 +111,7 @@ class ReadItems(NamedTuple):
 
     items: list[Item]
     unknown: list[str]
+    images: Sequence[str] = ()  # paths of those that the model is only told of
 
 
 def _listed(value: Any) -> Any:
@@ -128,16 +129,17 @@ def read_items(raw: Sequence[Mapping[str, Any]], where: str = "input", *, notes_
     """Wire -> items. Raises `InvalidRequest` that names the path. With `notes_images` they are replaced by a note."""
     items: list[Item] = []
     unknown: list[str] = []
+    images: list[str] = []
     for i, value in enumerate(raw):
         place = f"{where}[{i}]"
         for name in ("content", "output") if notes_images else ():
             if name in value:
-                value = {**value, name: note_images(value[name], f"{place}.{name}", unknown)}
+                value = {**value, name: note_images(value[name], f"{place}.{name}", images)}
         wire = _parse(value, (where, i), place)
         unknown += [f"{place}.{name}" for name in unknown_fields(wire)]
         items.append(_JSON[type(wire)](wire, place))
     _check_ids(items, where)
-    return ReadItems(items, unknown)
+    return ReadItems(items, [*unknown, *(f"{path}.input_image" for path in images)], images)
 
 
 def _parse(value: Mapping[str, Any], location: tuple[str | int, ...], place: str) -> WireModel:

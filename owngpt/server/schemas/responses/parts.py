@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from owngpt.errors import InvalidRequest
 from owngpt.server.schemas.base import WireModel, invalid, missing
+from owngpt.service.responses.unseen import NOTE
 
 MAX_PARTS = 4096
 
@@ -57,9 +58,6 @@ def _parts(value: Any) -> Any:
 Content = Annotated[Parts, BeforeValidator(_parts)]  # a string is one part of text
 
 
-NO_IMAGE = "[An image was sent here. You read text only and cannot see it.]"
-
-
 def content_json(parts: list[Part], role: str, where: str) -> list[dict[str, Any]]:
     """Parts of a message, as they are stored. Raises `InvalidRequest` for what no model here can read."""
     said = role == "assistant"
@@ -67,12 +65,12 @@ def content_json(parts: list[Part], role: str, where: str) -> list[dict[str, Any
 
 
 def note_images(parts: Any, where: str, noted: list[str]) -> Any:
-    """Content of which images are replaced by a note; their paths are added to `noted`."""
+    """Content of which images are replaced by a note to the model; their paths are added to `noted`."""
     if not isinstance(parts, list):
         return parts
     is_image = [isinstance(part, dict) and part.get("type") == "input_image" for part in parts]
-    noted += [f"{where}[{i}].input_image" for i, image in enumerate(is_image) if image]
-    note = {"type": "input_text", "text": NO_IMAGE}
+    noted += [f"{where}[{i}]" for i, image in enumerate(is_image) if image]
+    note = {"type": "input_text", "text": NOTE}
     return [note if image else part for image, part in zip(is_image, parts, strict=True)]
 
 

@@ -30,6 +30,7 @@ from owngpt.service.receipts import Order
 from owngpt.service.responses.items import new_id
 from owngpt.service.responses.mcp.access import admit
 from owngpt.service.responses.turn import Turn
+from owngpt.service.responses.unseen import preface, warnings
 from owngpt.service.tiers import tier_of
 from owngpt.text.grammar import ResponseFormat
 from owngpt.types import SamplingParams
@@ -77,12 +78,14 @@ def to_turn(
     sampling = _sampling(request, model)
     tier = tier_of(app.settings, caller, request.service_tier)
     response_id, created_at = new_id("resp"), int(time.time())
+    unseen: dict[str, Any] = {"warnings": warnings(items.images)} if items.images else {}
     turn = Turn(
         id=response_id,
         model=model,
         fields=_fields(request, tools, sampling, is_stored)
         | {"id": response_id, "created_at": created_at, "model": request.model or model.name}
-        | {"service_tier": tier.label},
+        | {"service_tier": tier.label}
+        | unseen,
         input=items.items,
         sampling=sampling,
         **context_arguments(request, tools),
@@ -102,6 +105,7 @@ def to_turn(
         caching=Caching(request.prompt_cache_key or "", is_durable=request.prompt_cache_retention in (None, "24h")),
         tier=tier,
         patience=patience,
+        preface=preface(items.items),
     )
     return ReadTurn(turn, _ignored(request, items, tools, can_think=model.chat.family.can_think))
 
