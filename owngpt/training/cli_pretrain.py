@@ -126,16 +126,6 @@ def pretrain(
     config = replace(config, num_tokens=tokens or config.num_tokens)
     for line in describe(values, config, speed, price_per_hour):
         click.echo(line)
-    run(
-        corpus,
-        tokenizer,
-        out,
-        config,
-        depth=depth,
-        dtype=DTYPES[dtype],
-        device=device,
-        seed=seed,
-        speed=speed,
-        progress=click.echo,
-    )
+    place: dict[str, Any] = {"dtype": DTYPES[dtype], "device": device, "speed": speed}
+    run(corpus, tokenizer, out, config, depth=depth, seed=seed, progress=click.echo, **place)
     click.echo(f"model written to {out / 'model'}")

@@ -85,9 +85,7 @@ def tokens_within(minutes: float, config: TrainConfig, speed: Speed) -> int:
         fits = fits and speed.seconds(replace(config, num_tokens=middle)) <= budget
         few, many = (middle, many) if fits else (few, middle)
     if few < 10 * config.micro_tokens:
-        raise SetupError(
-            f"time={minutes:g} minutes is enough for {few} tokens only; allow more, or use a smaller depth"
-        )
+        raise SetupError(f"minutes={minutes:g} is enough for {few} tokens only; allow more, or use a smaller depth")
     return few
 
 
@@ -100,7 +98,7 @@ def describe(values: Mapping[str, Any], config: TrainConfig, speed: Speed, price
     )
     lines = [
         f"parameters   {num_parameters(values) / 1e6:.1f} M, {num_active(values) / 1e6:.1f} M of them active",
-        f"tokens       {config.num_tokens / 1e6:.2f} M, {config.num_tokens / num_active(values):.1f} per active parameter",
+        f"tokens       {config.num_tokens / 1e6:.2f} M, {config.num_tokens / num_active(values):.1f} per parameter",
         f"arithmetic   {work:.2e} floating point operations",
         f"machine      {speed.matrix_rate / 1e9:.0f} billion per second in products of matrices",
         f"time         {seconds / 60:.0f} minutes, {work / seconds / speed.matrix_rate:.0%} of that rate",

@@ -29,7 +29,7 @@ def test_a_budget_of_time_becomes_tokens() -> None:
 
 
 def test_a_budget_too_small_is_refused() -> None:
-    with pytest.raises(SetupError, match=r"time=0.01 minutes is enough for \d+ tokens only"):
+    with pytest.raises(SetupError, match=r"minutes=0.01 is enough for \d+ tokens only"):
         tokens_within(0.01, CONFIG, SPEED)
 
 
