@@ -1,0 +1,1 @@
+"""The recipes that `benchmarks.training` compares: one file for each."""
