@@ -7,6 +7,7 @@ import re
 from owngpt.trust.pii.rules import Rule
 
 _W = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w'.-]{0,24}"  # a word of a name
+_WORDS = r"(?:[ \t]+[^\W\d_][\w'.-]{0,24}){0,4}"  # more words, in any letters
 _TYPE = (
     r"(?:Street|St|Avenue|Ave|Av|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace|Ter|"
     r"Parkway|Pkwy|Highway|Hwy|Way|Circle|Cir|Trail|Crescent|Close|Gardens|Grove|Mews|Row|Alley|Plaza|Walk|Quay|Loop|"
@@ -47,6 +48,13 @@ _TAIL = rf"(?:[\s,]{{1,3}}{_W}){{0,4}}{_ZIP}?"
 _NTH = r"\d{1,3}(?:st|nd|rd|th)"
 _NUMBER = r"(?<![\w.,$€£¥#/-])\d{1,6}[A-Za-z]?"
 _TO = r"(?:address(?: is)?|lives? (?:at|on)|located at|residing at|moved to|delivered? to|shipp?e?d? to|return to)"
+_COUNTRY = (
+    r"(?:Argentina|Australia|Austria|Belgium|Brazil|Bulgaria|Canada|Chile|China|Colombia|Croatia|Cyprus|Czech Republic|"
+    r"Denmark|Estonia|Finland|France|Germany|Greece|Greenland|Hungary|Iceland|India|Indonesia|Ireland|Israel|Italy|"
+    r"Japan|Korea|Latvia|Lithuania|Luxembourg|Malaysia|Mexico|Netherlands|New Zealand|Norway|Peru|Philippines|Poland|"
+    r"Portugal|Romania|Russia|Serbia|Singapore|Slovakia|Slovenia|South Africa|Spain|Sweden|Switzerland|Thailand|Turkey|"
+    r"Ukraine|United Kingdom|UK|United States|USA|Uruguay|Vietnam)"
+)
 _TO_BEGIN = ("address", "live", "located at", "residing at", "moved to", "deliver", "ship", "return to")
 
 _MONTH = (
@@ -111,6 +119,35 @@ RULES = (
             rf"(?=[ \t]*(?:\n|,[ \t]*[A-Z])){_UNIT}?{_TAIL}"
         ),
         0.6,
+    ),
+    Rule(  # a line of its own: 6614 Luite tee 87
+        "ADDRESS",
+        "number_name_number_line",
+        re.compile(
+            rf"(?m:^)[ \t?>*-]{{0,6}}(?P<pii>\d{{1,6}}[ \t]+(?!{_MONTH})[^\W\d_a-z][\w'.-]{{0,24}}"
+            rf"{_WORDS}[ \t]+(?!(?:19|20)\d\d\b)\d{{1,5}}[A-Za-z]?\.?)(?=[ \t]*\n)"
+        ),
+        0.55,
+    ),
+    Rule(  # 9816 Dalmatinova St., Dalmatinova 68 St.
+        "ADDRESS",
+        "number_street",
+        re.compile(
+            rf"(?<=[a-z] )(?:\d{{1,6}}[ \t](?:\d{{1,4}}[ \t])?{_W}{_WORDS}(?:[ \t]\d{{1,5}}\.?)?"
+            rf"|{_W}{_WORDS}[ \t]\d{{1,5}}\.?)"
+            r"(?=[ \t](?:St\.|[Ss]treet\b))"
+        ),
+        0.6,
+        needs=("st.", "street"),
+    ),
+    Rule(
+        "ADDRESS",
+        "country_zip",
+        re.compile(
+            rf"(?<!\w){_COUNTRY}(?: \([A-Za-z ]{{2,16}}\))?[ \t,]{{1,3}}(?P<pii>(?!(?:19|20)\d\d\b)\d{{4,6}})(?!\w)"
+        ),
+        0.6,
+        digits=4,
     ),
     Rule(
         "ADDRESS",

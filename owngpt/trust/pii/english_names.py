@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from owngpt.trust.pii.entity import Entity
+from owngpt.trust.pii.names_abroad import GIVEN_ABROAD, SURNAME_ENDING
 from owngpt.trust.pii.names_en import AMBIGUOUS, GIVEN, NOT_NAMES, SURNAMES
 from owngpt.trust.pii.names_ja import ROMAJI_SURNAMES
 from owngpt.trust.pii.window import Window
@@ -24,6 +25,7 @@ _MORE = rf"(?:[ \t]+(?:[{_U}]\.?(?![{_L}{_U}])|{_PARTICLE}{_WORD}))"
 _NAME = rf"{_WORD}{_MORE}{{0,4}}"
 _SMALL = rf"[{_L}]{{2,20}}(?:[ \t]+[{_L}]{{2,20}})?(?=[.!?,\n]|\Z)"  # a name that is written without capitals
 _BOUND = rf"(?<![{_U}{_L}0-9_@./'-])"
+_GIVEN = GIVEN | GIVEN_ABROAD
 _FIRST = (  # _BOUND and _WORD, written so that a search can leap to the next capital
     rf"[{_U}](?<![{_U}{_L}0-9_@./'-][{_U}])"
     rf"(?:[{_L}]{{1,20}}(?:['-]?[{_U}][{_L}]{{1,20}}){{0,2}}|'[{_U}][{_L}]{{1,20}})"
@@ -55,6 +57,12 @@ _DONE = r"(?:said|asked|told|named (?:him|her|them)|directed by|written by|sung 
 _WITH = (
     r"follow(?:ing)? up with|spoke (?:with|to)|talk(?:ed)? (?:with|to)|meeting with|appointment with|on behalf of"
     r"|under (?:the name )?|partner'?s name|wife'?s name|husband'?s name|guardian|your name\?|we need to add"
+)
+_ROLE = (  # who somebody is, before the name
+    r"(?:brother|sister|mother|father|son|daughter|wife|husband|uncle|aunt|cousin|nephew|niece|friend|colleague|boss|"
+    r"neighbou?r|assistant to|secretary|singer|songwriter|actor|actress|player|author|writer|poet|painter|composer|"
+    r"journalist|reporter|lawyer|attorney|senator|judge|officer|detective|minister|president|chairman|founder|director|"
+    r"manager|teacher|coach|captain|nurse|engineer|scientist|researcher|CEO|everyone calls me|people call me)"
 )
 _SMALL_PAIR = rf"[{_L}]{{2,20}}(?: [{_L}]\.?)? [{_L}]{{3,20}}(?=[ .,!?\n]|\Z)"
 
@@ -122,6 +130,13 @@ _SIGNS = (
         rf"(?i:\b{_DONE})[ \t]+(?P<pii>{_NAME})(?![ \t]+(?:Street|Road|Avenue|University|Inc|Ltd))",
         0.55,
     ),
+    _sign(
+        "er |or |other |son |wife |husband |aunt |uncle |cousin |nephew |niece |friend |league |boss |assistant to |"
+        "secretary |actress |poet |journalist |lawyer |attorney |judge |detective |president |chairman |coach |"
+        "captain |nurse |scientist |ceo |call me |calls me ",
+        rf"(?i:\b{_ROLE})[ \t]+(?P<pii>{_NAME})(?![ \t]+(?:Street|Road|Avenue|University|Inc|Ltd|Group|Bank))",
+        0.55,
+    ),
     _sign("'s", rf"{_BOUND}(?P<pii>{_WORD}{_MORE}{{1,3}})(?='s\b)", 0.5),
 )
 _PAIR = re.compile(rf"{_FIRST}{_MORE}{{1,4}}(?!['-]?[{_L}])")
@@ -133,6 +148,8 @@ _CAPITAL = re.compile(f"[{_U}]")
 _PLACE = re.compile(
     r"(?:San|Santa|Santo|St|Saint|Fort|Port|Lake|Mount|New|El|Los|Las|Cape|Glen|North|South|East|West)\.? $"
 )
+_PLACE_BEFORE = re.compile(r"(?:\d[A-Za-z]?,?|\b(?:at|on|in|near|from|to|of|via|de|du|la|le|di))[ \t]+\Z")
+_NUMBER_BEHIND = re.compile(r",?[ \t]+\d")
 _COMPANY = re.compile(
     r"[ \t,]{1,2}(?:Inc|Ltd|LLC|Corp|Co|GmbH|PLC|plc|AG|SA|Group|Bank|University|College|Street|St|Avenue|Ave|Road|Rd|"
     r"Lane|Drive|Dr|Blvd|Foundation|Hospital|School|Award|Prize)\b"
@@ -158,19 +175,20 @@ class EnglishNames:
 def _well_known(text: str) -> Iterator[Entity]:
     for match in _PAIR.finditer(text):
         if not _COMPANY.match(text, match.end()):
-            yield from _known_pair(match)
+            before = _PLACE_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
+            yield from _known_pair(match, is_place=bool(before or _NUMBER_BEHIND.match(text, match.end())))
     for match in _CAPITALS.finditer(text):
         surname, given = map(_plain, match[0].split())
-        if (surname in ROMAJI_SURNAMES and given in GIVEN) or (given in ROMAJI_SURNAMES and surname in GIVEN):
+        if (surname in ROMAJI_SURNAMES and given in _GIVEN) or (given in ROMAJI_SURNAMES and surname in _GIVEN):
             yield Entity(match.start(), match.end(), "PERSON", 0.8, "english_known")
     for match in _ALONE.finditer(text):
         name = _plain(match[0])
         is_place = _PLACE.search(text[max(0, match.start() - 8) : match.start()])
-        if name in GIVEN and name not in NOT_NAMES and name not in AMBIGUOUS and not is_place:
+        if name in _GIVEN and name not in NOT_NAMES and name not in AMBIGUOUS and not is_place:
             yield Entity(match.start(), match.end(), "PERSON", 0.5, "english_given")
 
 
-def _known_pair(match: re.Match[str]) -> Iterator[Entity]:
+def _known_pair(match: re.Match[str], *, is_place: bool) -> Iterator[Entity]:
     """A given name that is known, and what follows it; or a surname that is known after anything."""
     parts = [_plain(part) for part in match[0].split()]
     first = next((i for i, part in enumerate(parts) if part not in NOT_NAMES), len(parts))
@@ -178,21 +196,28 @@ def _known_pair(match: re.Match[str]) -> Iterator[Entity]:
         return
     start = match.start() + _offset(match[0], first)
     last_known = parts[-1] in SURNAMES or parts[-1] in ROMAJI_SURNAMES
-    if parts[first] in GIVEN or (last_known and parts[first] in SURNAMES):
+    if parts[first] in _GIVEN or (last_known and parts[first] in SURNAMES):
         is_sure = last_known or parts[first] not in AMBIGUOUS
         yield Entity(start, match.end(), "PERSON", (0.85 if last_known else 0.7) if is_sure else 0.4, "english_known")
-    elif parts[first] in ROMAJI_SURNAMES and parts[-1] in GIVEN:
+    elif parts[first] in ROMAJI_SURNAMES and parts[-1] in _GIVEN:
         yield Entity(start, match.end(), "PERSON", 0.8, "english_known")
     elif last_known:
         yield Entity(start, match.end(), "PERSON", 0.5, "english_surname")
+    elif not is_place and not set(parts[first:]) & NOT_NAMES and _looks_foreign(match[0], parts[-1]):
+        yield Entity(start, match.end(), "PERSON", 0.5, "english_foreign")
     elif len(parts) - first <= 3 and not set(parts[first:]) & NOT_NAMES:  # may be a place or a company as well
         yield Entity(start, match.end(), "PERSON", 0.4, "english_capitals")
+
+
+def _looks_foreign(name: str, surname: str) -> bool:
+    """Whether a surname ends as many do, or letters have accents that English words do not have."""
+    return SURNAME_ENDING.fullmatch(surname) is not None or not name.isascii()
 
 
 def _trimmed(text: str, start: int, end: int, score: float) -> Iterator[Entity]:
     """Without words in front that are no names, such as `Dear All`; in small letters, only names that are known."""
     parts = text[start:end].split()
-    if text[start:end].islower() and parts[0] not in GIVEN:
+    if text[start:end].islower() and parts[0] not in _GIVEN:
         return
     first = next((i for i, part in enumerate(parts) if _plain(part) not in NOT_NAMES), len(parts))
     if first < len(parts):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
     """A list that reads well in a file."""
     return frozenset(text.split())
 
 
-GIVEN = _words(
+GIVEN = words_of(
     """
 james john robert michael william david richard joseph thomas charles christopher daniel matthew anthony donald
 steven paul andrew joshua kenneth kevin brian george edward ronald timothy jason jeffrey ryan jacob gary nicholas
@@ -101,7 +101,7 @@ zelda zachariah zeke zora
     """
 )
 
-SURNAMES = _words(
+SURNAMES = words_of(
     """
 smith johnson williams brown jones garcia miller davis rodriguez martinez hernandez lopez gonzalez wilson anderson
 thomas taylor moore jackson martin lee perez thompson white harris sanchez clark ramirez lewis robinson walker
@@ -133,7 +133,7 @@ almeida nascimento carvalho araujo ribeiro alves
 )
 
 # Words that stand capitalized beside names, or look like one, and are none
-NOT_NAMES = _words(
+NOT_NAMES = words_of(
     """
 the this that these those a an and or but if in on at to for from of with by as is are was were be been it its he
 she they we you i my your his her our their who what when where why how monday tuesday wednesday thursday friday
@@ -150,7 +150,7 @@ lady lord captain
 )
 
 # Given names that are as often something else: alone they are believed only with a title, a greeting and the like
-AMBIGUOUS = _words(
+AMBIGUOUS = words_of(
     """
 jordan georgia virginia charlotte austin madison florence victoria dakota april june may grace hope faith rose lily
 daisy ivy ruby poppy amber joy mark will bill grant chase hunter mason jack pat rob sue art gene ray drew dean max min

@@ -58,6 +58,9 @@ EXAMPLES = [
     ("大阪府大阪市北区梅田二丁目4番9号\nに住む", "ADDRESS", "大阪府大阪市北区梅田二丁目4番9号"),
     ("lives at 1600 Pennsylvania Avenue NW, Washington", "ADDRESS", "1600 Pennsylvania Avenue NW, Washington"),
     ("Villacher Strasse 89", "ADDRESS", "Villacher Strasse 89"),
+    ("Jaan Tamm\n6614 Luite tee 87\nTartu", "ADDRESS", "6614 Luite tee 87"),
+    ("get off at 9816 Dalmatinova 68 St.", "ADDRESS", "9816 Dalmatinova 68"),
+    ("Auckland, New Zealand 57006", "ADDRESS", "57006"),
 ]
 
 
@@ -82,6 +85,10 @@ NAMES = [
     ("Best regards,\nKlaus Obermayer", "Klaus Obermayer"),
     ("From: Ingrid Svensson <i@example.com>", "Ingrid Svensson"),
     ("YAMADA Taro signed it", "YAMADA Taro"),
+    ("then Zbyněk Havlíček called", "Zbyněk Havlíček"),
+    ("the paper of Oddný Kvaran", "Oddný Kvaran"),
+    ("her sister Wilmette called", "Wilmette"),
+    ("It was Brenk Tollmanovic again.", "Brenk Tollmanovic"),
 ]
 
 
@@ -107,6 +114,9 @@ def test_finds_names(text: str, name: str) -> None:
         "total $4,111.11 (3 x $1,370.37)",
         "ISBN 978-4-00-310101-8",
         "call_0123456789abcdef0123456789abcdef",
+        "12 Years a Slave was shown in 2013\nand again",
+        "They met in Kønberg Ådal on Monday.",
+        "It is on Wall Street, and Russia 2018 was a cup.",
         "std::vector<int>::iterator",
         "営業担当：未定",
         "A password is best kept in a vault. Plants live long, and Lions know.",
