@@ -14,7 +14,7 @@ from owngpt.config import Settings
 from owngpt.errors import EngineFailed
 from owngpt.evals.completer import Unable
 from owngpt.evals.task import Item
-from owngpt.service.completions import fill_in_the_middle
+from owngpt.service.completions import ending, fill_in_the_middle
 from owngpt.service.models import ServedModel
 from owngpt.text.output import ContentDelta
 from owngpt.text.parser import make_parser
@@ -46,7 +46,10 @@ class LocalCompleter:
         self._served, self.name, self.concurrency = served, served.name, concurrency
 
     async def generate(self, item: Item, max_tokens: int, stop: Sequence[str]) -> str:
-        sampling = SamplingParams(temperature=0.0, max_tokens=max_tokens, stop=tuple(stop))
+        own = self._served.sampling  # what a server applies to a request that asks for temperature 0 alone
+        sampling = replace(own, temperature=0.0, max_tokens=max_tokens, stop=tuple(stop))
+        if item.suffix is not None and self._served.tokenizer.fim is not None:
+            sampling = ending(sampling, self._served.tokenizer.fim)
         events = await self._run(self._prompt(item), sampling)
         if not item.messages:
             return "".join(event.text for event in events)
