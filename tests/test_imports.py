@@ -12,13 +12,14 @@ from typing import NamedTuple
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "owngpt"
-NOUNS = ("owngpt.types", "owngpt.errors", "owngpt.__version__")
+NOUNS = ("owngpt.types", "owngpt.errors", "owngpt.waiting", "owngpt.__version__")
 
 # room -> what of owngpt it may import, beside itself. `__main__`, `cli` and `build` may import everything.
 OWN: dict[str, tuple[str, ...]] = {
     "__init__": (),
     "types": (),
     "errors": (),
+    "waiting": (),
     "config": ("owngpt.errors",),
     "server": ("owngpt.service", "owngpt.store", "owngpt.text", "owngpt.config", *NOUNS),
     "service": (
@@ -56,7 +57,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "store": ("torch", *HTTP),
     "text": ("torch", "sqlite3", *HTTP),
 }
-STANDARD_LIBRARY_ONLY = ("types", "errors", "config")
+STANDARD_LIBRARY_ONLY = ("types", "errors", "waiting", "config")
 # What must work, and start fast, without torch: checked by really importing it.
 TORCH_FREE = (
     "owngpt.cli",

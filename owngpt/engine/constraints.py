@@ -20,6 +20,7 @@ from owngpt.engine.request import Request
 from owngpt.errors import InvalidRequest, Overloaded
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import Constraint
+from owngpt.waiting import within
 
 MAX_GRAMMAR_CHARS = 1_000_000
 COMPILE_SECONDS = 10.0
@@ -61,7 +62,7 @@ class ConstraintCompiler:
     async def _compile(self, constraint: Constraint) -> llguidance.LLMatcher:
         work = self._threads.submit(_compile, self._tokenizer, constraint)
         try:
-            matcher = await asyncio.wait_for(asyncio.wrap_future(work), self._seconds)
+            matcher = await within(self._seconds, asyncio.wrap_future(work))
         except TimeoutError as error:
             if work.cancel():  # it has not even begun
                 raise Overloaded("other requests' grammars are being compiled", retry_after=self._seconds) from error

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from owngpt.errors import ConfigError
 from owngpt.server.connection import Connection
+from owngpt.waiting import within
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Server(uvicorn.Server):
 
     async def _stop(self) -> None:
         try:
-            await asyncio.wait_for(self._drain(), self._drain_seconds)
+            await within(self._drain_seconds, self._drain())
         except TimeoutError:
             logger.warning("stopping with requests still running after %s s", self._drain_seconds)
         self.should_exit = True

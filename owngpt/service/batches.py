@@ -16,7 +16,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -30,6 +29,7 @@ from owngpt.service.callers import recall
 from owngpt.service.files import refuse_without_storage
 from owngpt.store.batches import Batch, Line
 from owngpt.types import Tier
+from owngpt.waiting import happens
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +81,7 @@ class BatchRunner:
                     await self._look()
             except Exception:
                 logger.exception("the batches could not be read; it is tried again")
-            with suppress(TimeoutError):  # not by `wait_for`, which loses a cancellation that comes together with news
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._news.wait()
+            await happens(self._news, POLL_SECONDS)
 
     async def _look(self) -> None:
         """Begin what is new, end what was cancelled."""
@@ -201,9 +199,7 @@ class BatchRunner:
     async def _sleep(self, seconds: float) -> None:
         """Until then, or until the server is about to stop."""
         if seconds > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._resting.wait()
+            await happens(self._resting, seconds)
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:

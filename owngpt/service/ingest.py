@@ -35,6 +35,7 @@ from owngpt.store.files import File
 from owngpt.store.ingest_queue import IngestQueue, Progress
 from owngpt.store.vector_store_files import ErrorCode, Stage, VectorStoreFile
 from owngpt.types import Chunk
+from owngpt.waiting import happens
 
 if TYPE_CHECKING:
     from owngpt.service.app import App
@@ -168,9 +169,7 @@ class Ingest:
 
     async def _wait(self, seconds: float | None) -> None:
         """For a job that ends, a file that comes, or one that a dead process has left."""
-        with suppress(TimeoutError):  # not by `wait_for`, which loses a cancellation that comes together with news
-            async with asyncio.timeout(None if seconds is None else max(0.2, seconds)):
-                await self._news.wait()
+        await happens(self._news, None if seconds is None else max(0.2, seconds))
 
     async def _keep_claims(self) -> None:
         """Say each second how far the jobs are, and end those whose file is ours no more."""

@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 
 from owngpt.errors import AuthenticationFailed, InvalidRequest, Overloaded, PermissionDenied, ServiceUnavailable
@@ -28,6 +28,7 @@ from owngpt.service.responses.private import mask_again, restored
 from owngpt.service.responses.turn import Turn
 from owngpt.store.response_jobs import Job, ResponseJobs
 from owngpt.store.responses import OPEN, Responses
+from owngpt.waiting import happens
 
 logger = logging.getLogger(__name__)
 
@@ -116,9 +117,7 @@ class BackgroundResponses:
                 if not events and status not in OPEN:
                     return
                 if not events:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(POLL_SECONDS):
-                            await news.wait()
+                    await happens(news, POLL_SECONDS)
             finally:
                 if response_id not in self._running:
                     self._news.pop(response_id, None)
@@ -135,9 +134,7 @@ class BackgroundResponses:
                     await asyncio.to_thread(self._jobs.prune_events, int(time.time()) - EVENT_SECONDS)
             except Exception:
                 logger.exception("background responses could not be read; it is tried again")
-            with suppress(TimeoutError):  # not by `wait_for`, which loses a cancellation that comes together with news
-                async with asyncio.timeout(BEAT_SECONDS):
-                    await self._look_again.wait()
+            await happens(self._look_again, BEAT_SECONDS)
 
     async def _look(self) -> None:
         """Show that we live, bury what died with another server, and begin what waits."""
