@@ -25,7 +25,6 @@ from owngpt.training.plan import Step, TrainConfig, plan_steps
 from owngpt.training.shards import Phase, Tokens
 
 Progress = Callable[[str], None]
-REPORT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class Trainer:
     def _report(self) -> None:
         """One line every few seconds, and for the first and the last step."""
         is_edge = self.state.step in (1, len(self.steps))
-        if not is_edge and time.monotonic() - self._reported < REPORT_SECONDS:
+        if not is_edge and time.monotonic() - self._reported < self.config.report_seconds:
             return
         self._reported = time.monotonic()
         recent = self.state.rows[-10:]

@@ -33,7 +33,8 @@ class TrainConfig:
     average: float = 0.1  # tokens that the weights' average remembers, as a share of those seen; 0: none is kept
     is_masked: bool = True  # whether attention stays within a document
     eval_every: int = 1_000_000  # tokens
-    save_seconds: float = 45.0
+    save_seconds: float = 45.0  # between checkpoints
+    report_seconds: float = 5.0  # between lines of progress
     optim: OptimConfig = field(default_factory=OptimConfig)
 
     def __post_init__(self) -> None:
@@ -48,7 +49,7 @@ class TrainConfig:
     @property
     def settings(self) -> dict[str, Any]:
         """What a resumed run must share with the first part. The length may change while the rate is level."""
-        return asdict(self) | {"num_tokens": None, "eval_every": None, "save_seconds": None}
+        return asdict(self) | {"num_tokens": None, "eval_every": None, "save_seconds": None, "report_seconds": None}
 
     def batch_at(self, num_seen: int) -> int:
         """Tokens of the step that begins after `num_seen`."""

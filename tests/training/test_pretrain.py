@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner
@@ -19,7 +23,7 @@ from owngpt.model.weights import load_model
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.training.checkpoint import COLUMNS
 from owngpt.training.cli import train
-from owngpt.training.evaluate import bits_per_byte, bytes_per_token
+from owngpt.training.evaluate import bits_per_byte, bytes_per_token, output_head
 from owngpt.training.plan import TrainConfig
 from owngpt.training.pretrain import pretrain
 from owngpt.training.shards import read_held_out
@@ -34,6 +38,7 @@ CONFIG = TrainConfig(
     warmup=256,
     eval_every=1280,
     save_seconds=0.0,
+    report_seconds=0.0,
 )
 
 
@@ -86,6 +91,36 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     lines: list[str] = []
     pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lines.append)
     assert f"going on from step {stop - 1}" in lines
+    assert weights(tmp_path) == weights(run)
+
+
+KILLED = """
+import os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from owngpt.training.pretrain import pretrain
+from tests.training.test_pretrain import CONFIG
+
+def progress(line):
+    if line.startswith("step 13/"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+torch.set_num_threads(1)
+pretrain(*map(Path, sys.argv[1:]), CONFIG, depth=1, progress=progress)
+"""
+
+
+def test_a_killed_process_goes_on_bit_for_bit(run: Path, corpus: Path, tokenizer_folder: Path, tmp_path: Path) -> None:
+    """kill -9, of a process that only reports: no handler runs, and no step is different for it."""
+    folders = [str(folder) for folder in (corpus, tokenizer_folder, tmp_path)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *folders], cwd=Path(__file__).parents[2], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    lines: list[str] = []
+    state = pretrain(corpus, tokenizer_folder, tmp_path, CONFIG, depth=1, progress=lines.append)
+    assert "going on from step 12" in lines
+    loss = COLUMNS.index("loss")
+    assert state.losses == [row[loss] for row in json.loads((run / "run.json").read_text())["rows"]]
     assert weights(tmp_path) == weights(run)
 
 
@@ -146,8 +181,7 @@ def test_bits_per_byte_of_a_model_that_knows_nothing(run: Path) -> None:
     """Equal logits: log2(V) bits per token, spread over the bytes the tokens stand for."""
     tokenizer = Tokenizer.load(run / "model")
     model = load_model(run / "model", torch.float32)
-    assert model.lm_head is not None
-    model.lm_head.weight.data.zero_()
+    output_head(model).data.zero_()
     tokens = read_held_out(run / "tokens")["english"]
     sizes = bytes_per_token(tokenizer, model.config.vocab_size)
     scored = [token for token in tokens[1 : (len(tokens) - 1) // 16 * 16 + 1] if sizes[token]]
@@ -187,4 +221,4 @@ def test_the_command_line_does_all_stages(corpus: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["corpus", "tokenizer", "pretrain"])
 def test_every_option_has_help(command: str) -> None:
-    assert all(option.help for option in train.commands[command].params)  # type: ignore[attr-defined]
+    assert all(option.help for option in train.commands[command].params if isinstance(option, click.Option))
