@@ -30,30 +30,29 @@ class MessageItem(WireModel):
     phase: Literal["commentary", "final_answer"] | None = None
 
 
-class FunctionCallItem(WireModel):
-    """A call that an answer made."""
+class CallItem(WireModel):
+    """A call that an answer made, of a tool that the client runs."""
+
+    id: Id | None = None
+    call_id: CallId
+    name: str = Field(min_length=1, max_length=256)
+    status: Status | None = None
+    namespace: str | None = None
+    caller: Any = None
+
+
+class FunctionCallItem(CallItem):
+    """A call of a function."""
 
     type: Literal["function_call"]
-    id: Id | None = None
-    call_id: CallId
-    name: str = Field(min_length=1, max_length=256)
     arguments: str
-    status: Status | None = None
-    namespace: str | None = None
-    caller: Any = None
 
 
-class CustomCallItem(WireModel):
-    """A call of a custom tool that an answer made."""
+class CustomCallItem(CallItem):
+    """A call of a custom tool."""
 
     type: Literal["custom_tool_call"]
-    id: Id | None = None
-    call_id: CallId
-    name: str = Field(min_length=1, max_length=256)
     input: str
-    status: Status | None = None
-    namespace: str | None = None
-    caller: Any = None
 
 
 class CallOutputItem(WireModel):
