@@ -9,6 +9,7 @@ import pytest
 from owngpt.server.asgi import ROUTES
 from owngpt.server.schemas.chat import ChatCompletionRequest
 from owngpt.server.schemas.completions import CompletionRequest
+from owngpt.server.schemas.fim import FimRequest
 from owngpt.service.chat import THINKING_BUDGETS
 
 TEXT = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def test_every_route_is_described(route: object) -> None:
     assert f"{route.path.replace(':path', '')}`" in TEXT  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("shape", [ChatCompletionRequest, CompletionRequest])
+@pytest.mark.parametrize("shape", [ChatCompletionRequest, CompletionRequest, FimRequest])
 def test_every_field_is_described(shape: type) -> None:
     fields = set(shape.model_fields) - UNREMARKABLE  # type: ignore[attr-defined]
     assert {field for field in fields if f"`{field}`" not in TEXT} == set()

@@ -34,6 +34,7 @@ from owngpt.server.routes import (
 from owngpt.server.routes.chat_completions import create_chat_completion
 from owngpt.server.routes.completions import create_completion
 from owngpt.server.routes.embeddings import create_embedding
+from owngpt.server.routes.fim import create_fim_completion
 from owngpt.server.routes.health import health, ready
 from owngpt.server.routes.metrics import metrics
 from owngpt.server.routes.models import delete_model, list_models, retrieve_model
@@ -47,6 +48,7 @@ from owngpt.service.responses.background import BackgroundResponses
 ROUTES = (
     Route("/v1/chat/completions", create_chat_completion, methods=["POST"]),
     Route("/v1/completions", create_completion, methods=["POST"]),
+    Route("/v1/fim/completions", create_fim_completion, methods=["POST"]),
     Route("/v1/embeddings", create_embedding, methods=["POST"]),
     Route("/v1/models", list_models, methods=["GET"]),
     Route("/v1/models/{model:path}", retrieve_model, methods=["GET"]),

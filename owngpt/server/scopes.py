@@ -22,6 +22,7 @@ PROJECT = "/v1/organization/projects/{project_id}"
 EXCEPTIONS = {
     ("POST", "/v1/chat/completions"): "api.model.request",
     ("POST", "/v1/completions"): "api.model.request",
+    ("POST", "/v1/fim/completions"): "api.model.request",
     ("POST", "/v1/embeddings"): "api.model.request",
     ("DELETE", "/v1/models/{model:path}"): "api.model.read",  # it only says why not
     ("POST", "/v1/responses/input_tokens"): "api.responses.read",

@@ -43,7 +43,7 @@ class CompletionPrompt:
         if self.suffix:
             return fill_in_the_middle(tokenizer, text, self.suffix, limit, model.name)
         ids = tokenizer.encode_pieces([text], limit, add_special_tokens=True) if isinstance(text, str) else text
-        return ids or [_start(tokenizer)]
+        return ids or [start_of(tokenizer)]
 
 
 def fill_in_the_middle(
@@ -74,7 +74,7 @@ def ending(sampling: SamplingParams, marks: FimMarks) -> SamplingParams:
     return replace(sampling, stop_token_ids=(*sampling.stop_token_ids, *marks.ends))
 
 
-def _start(tokenizer: Tokenizer) -> int:
+def start_of(tokenizer: Tokenizer) -> int:
     """What stands for an empty prompt: the start of a document."""
     if tokenizer.bos_token_id is not None:
         return tokenizer.bos_token_id

@@ -107,8 +107,7 @@ class Generation:
         """The next event. It ends when the receipt, if one is to be kept, is on disk."""
         event = await anext(self._events, None)
         if event is None:
-            if self._recording is not None:
-                await self._recording.save()
+            await self.settle()
             raise StopAsyncIteration
         self._ticket.count(event)
         if self._recording is not None:
@@ -116,6 +115,11 @@ class Generation:
         if event.finish_reason in (FinishReason.ERROR, FinishReason.ABORT):
             raise EngineFailed(event.error or "the engine could not finish this request")
         return event
+
+    async def settle(self) -> None:
+        """Return when the receipt, if one is to be kept, is on disk: of all that was read until now."""
+        if self._recording is not None:
+            await self._recording.save()
 
 
 class Admission(NamedTuple):

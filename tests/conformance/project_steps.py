@@ -27,6 +27,19 @@ CHATS = (
     Step("POST /chat/completions/{completion_id}", {"metadata": {"a": "b"}}),
     Step("DELETE /chat/completions/{completion_id}"),
     Step("POST /completions", {"model": "fake", "prompt": "Hi", "logprobs": 2, "n": 2}),
+    Step(
+        "POST /fim/completions",
+        {
+            "model": "fake",
+            "prompt": "a = ",
+            "suffix": "\n",
+            "path": "a.py",
+            "context": [{"path": "b.py", "text": "b"}],
+            "mode": "line",
+            "stop": ["x"],
+            "max_tokens": 9,
+        },
+    ),
     Step("POST /embeddings", {"model": "fake-embed", "input": ["Hi", "you"], "dimensions": 4}),
 )
 FILES = (

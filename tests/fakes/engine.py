@@ -122,7 +122,7 @@ class FakeEngine:
     def _choice(self, submission: Submission):  # type: ignore[no-untyped-def]
         text = self.script if isinstance(self.script, str) else self.script(submission)
         sampling, index = submission.sampling, submission.choice
-        ids = self.tokenizer.encode(text)
+        ids = self.tokenizer.encode(sampling.begins_with + text)
         detokenizer = Detokenizer(self.tokenizer, sampling.stop, self.keep)
         prompt: PromptInfo | None = self._prompt_info(submission)
         if sampling.max_tokens == 0:
