@@ -31,7 +31,7 @@ Phase = Literal["stable", "decay"]
 Tokens = npt.NDArray[np.uint16]
 Progress = Callable[[str], None]
 MIXTURE = "mixture.json"
-BATCH = 256  # documents that are encoded at once
+BATCH = 64  # documents that are encoded at once
 PROGRESS_SECONDS = 10.0
 T = TypeVar("T")
 

@@ -53,7 +53,7 @@ def clean_xhtml(text: str) -> str:
 
 def clean_markdown(text: str) -> str:
     """Markdown -> the same without front matter, HTML, templates, images and link targets."""
-    text = re.sub(r"\A---\n.*?\n---\n", "", text.replace("\r\n", "\n"), flags=re.DOTALL)
+    text = re.sub(r"\A\s*---\n.*?\n---\n", "", text.replace("\r\n", "\n"), flags=re.DOTALL)
     text = re.sub(r"(?s)<!--.*?-->|<(script|style)\b.*?</\1>", "", text)
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)|\{[%{].*?[%}]\}|<[^>\n]+>|\{#[^}\n]*\}|^:::.*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"\[([^\]\n]*)\]\([^)\n]*\)|\[([^\]\n]*)\]\[[^\]\n]*\]", r"\1\2", text)

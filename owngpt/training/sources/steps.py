@@ -40,9 +40,9 @@ class Problem(NamedTuple):
         return "\n".join([*self.steps, final_line(str(self.result), language)])
 
 
-def read_steps() -> Iterator[Document]:
-    """`NUM_PROBLEMS` problems of all sorts in turn, each in one language."""
-    for index in range(NUM_PROBLEMS):
+def read_steps(num_problems: int = NUM_PROBLEMS) -> Iterator[Document]:
+    """Problems of all sorts in turn, each in one language."""
+    for index in range(num_problems):
         rng = Random(f"steps{index}")
         language = LANGUAGES[index % 2]
         problem = SORTS[index // 2 % len(SORTS)](rng, language)
