@@ -28,8 +28,19 @@ libc = ctypes.CDLL(None)
 libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
 libc.fflush(None)
 """
-
-
+LARGE = """
+from owngpt.cli import heap
+from tests.test_heap import anonymous
+assert heap.bound()
+b"x" * 30 * 1024**2  # freed at once; from here on the heap would cut blocks of this size out of itself
+large, small = [], []
+for _ in range(8):
+    large.append(b"x" * 8 * 1024**2)
+    small.append(b"x" * 200_000)
+before = anonymous()
+large.clear()
+print(before - anonymous())
+"""
 ENVIRONMENT = """
 import os, sys
 from owngpt.cli import serve
@@ -53,6 +64,12 @@ def test_free_pages_in_the_middle_go_back_to_the_system() -> None:
     assert heap.trim()
     assert anonymous() < before - 20_000_000
     assert len(last) == 8000
+
+
+def test_large_blocks_go_back_at_once_whatever_stands_between_them() -> None:
+    """Each step's logits were cut out of the heap, and what was put between them kept all of it."""
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 60_000_000
 
 
 def test_many_threads_share_two_arenas() -> None:
