@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("owngpt.cli.serve:serve", "Serve models behind the OpenAI API."),
     "chat": ("owngpt.cli.chat:chat", "Talk to a model in the terminal."),
     "ask": ("owngpt.cli.ask:ask", "Ask the documents in a folder, with no server."),
+    "complete": ("owngpt.cli.complete:complete", "Complete code at a place of a file."),
     "pull": ("owngpt.cli.models:pull", "Download a model from the Hugging Face Hub."),
     "models": ("owngpt.cli.models:models", "List the models on this machine."),
     "keys": ("owngpt.cli.keys:keys", "Make, list, rotate and revoke API keys."),

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 
 from owngpt.cli.remote import AnswerFailed, opened, said
 
-PATH = "/v1/chat/completions"
+CHATS = "chat/completions"  # below /v1
 TIMEOUT_SECONDS = 600.0  # between two bytes, as the official clients have it
 
 
@@ -26,15 +26,15 @@ class Delta(NamedTuple):
 
 
 class Answers(Protocol):
-    """Whoever answers chat requests."""
+    """Whoever answers the requests of one route."""
 
     def lines(self, request: dict[str, Any]) -> AbstractContextManager[Iterator[bytes]]:
         """The lines of a streamed answer; leaving the context ends it. Raises `AnswerFailed`."""
         ...
 
 
-def deltas(lines: Iterator[bytes]) -> Iterator[Delta]:
-    """The pieces of text in a stream of server-sent events. Raises `AnswerFailed`."""
+def events(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """The chunks in a stream of server-sent events. Raises `AnswerFailed`."""
     for line in lines:
         data = line.strip().removeprefix(b"data: ")
         if not line.startswith(b"data: ") or data == b"[DONE]":
@@ -42,6 +42,12 @@ def deltas(lines: Iterator[bytes]) -> Iterator[Delta]:
         chunk = json.loads(data)
         if "error" in chunk:
             raise AnswerFailed(chunk["error"]["message"])
+        yield chunk
+
+
+def deltas(lines: Iterator[bytes]) -> Iterator[Delta]:
+    """The pieces of text in a stream of server-sent events. Raises `AnswerFailed`."""
+    for chunk in events(lines):
         for choice in chunk["choices"]:
             if thought := choice["delta"].get("reasoning_content"):
                 yield Delta(thought, is_thinking=True)
@@ -52,8 +58,8 @@ def deltas(lines: Iterator[bytes]) -> Iterator[Delta]:
 class ServerAnswers:
     """A server that runs elsewhere, at `base_url` (it ends with /v1)."""
 
-    def __init__(self, base_url: str, api_key: str) -> None:
-        self._url, self._api_key = f"{base_url.rstrip('/')}/chat/completions", api_key
+    def __init__(self, base_url: str, api_key: str, route: str = CHATS) -> None:
+        self._url, self._api_key = f"{base_url.rstrip('/')}/{route}", api_key
 
     @contextmanager
     def lines(self, request: dict[str, Any]) -> Iterator[Iterator[bytes]]:
@@ -64,12 +70,12 @@ class ServerAnswers:
 class AppAnswers:
     """An application in this process, whose event loop runs behind `portal`."""
 
-    def __init__(self, app: ASGIApp, portal: BlockingPortal, api_key: str) -> None:
-        self._app, self._portal, self._api_key = app, portal, api_key
+    def __init__(self, app: ASGIApp, portal: BlockingPortal, api_key: str, route: str = CHATS) -> None:
+        self._app, self._portal, self._api_key, self._route = app, portal, api_key, route
 
     @contextmanager
     def lines(self, request: dict[str, Any]) -> Iterator[Iterator[bytes]]:
-        call = _Call(json.dumps(request).encode(), self._api_key)
+        call = _Call(f"/v1/{self._route}", json.dumps(request).encode(), self._api_key)
         future = self._portal.start_task_soon(call.run, self._app)
         try:
             yield call.lines()
@@ -81,7 +87,8 @@ class AppAnswers:
 class _Call:
     """One request to an ASGI application: sent from the event loop, read from another thread."""
 
-    def __init__(self, body: bytes, api_key: str) -> None:
+    def __init__(self, path: str, body: bytes, api_key: str) -> None:
+        self._path = path
         self._body: bytes | None = body
         self._authorization = f"Bearer {api_key}".encode()
         self._parts: SimpleQueue[Message | None] = SimpleQueue()
@@ -95,8 +102,8 @@ class _Call:
             "http_version": "1.1",
             "method": "POST",
             "scheme": "http",
-            "path": PATH,
-            "raw_path": PATH.encode(),
+            "path": self._path,
+            "raw_path": self._path.encode(),
             "root_path": "",
             "query_string": b"",
             "headers": headers,

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from owngpt.cli import progress
-from owngpt.cli.answers import Answers, AppAnswers, ServerAnswers, deltas
+from owngpt.cli.answers import CHATS, Answers, AppAnswers, ServerAnswers, deltas
 from owngpt.cli.options import config_option, model_options, server_options
 from owngpt.cli.remote import AnswerFailed
 from owngpt.config import Settings
@@ -138,7 +138,7 @@ def _answers(
 
 
 @contextmanager
-def loaded_here(settings: Settings) -> Iterator[Answers]:
+def loaded_here(settings: Settings, route: str = CHATS) -> Iterator[Answers]:
     """The whole server in this process, without a port, on a database that is thrown away afterwards."""
     from anyio.from_thread import start_blocking_portal
 
@@ -151,6 +151,6 @@ def loaded_here(settings: Settings) -> Iterator[Answers]:
         try:
             with progress.shown() as report:
                 load(app, report)
-            yield AppAnswers(create_app(app), portal, key)
+            yield AppAnswers(create_app(app), portal, key, route)
         finally:
             app.close()

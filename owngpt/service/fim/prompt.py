@@ -27,6 +27,7 @@ from owngpt.types import SamplingParams
 MAX_CONTEXT_TOKENS = 1024  # of other files, where a request does not say how many
 REPOSITORY = "repository"  # where it does not say its name
 _ANSWER_SHARE = 4  # of the context is kept for the answer, however much it may have
+_CONTEXT_SHARE = 4  # of the room is kept for other files, if there are any
 _SUFFIX_SHARE = 4  # where both do not fit, the suffix has a quarter of the room
 _MARGIN = 16  # tokens for marks
 _LONG_LINE = 1_000  # characters: such a line is no unit to begin with
@@ -84,7 +85,8 @@ class FimPrompt:
         writer = _Writer(model.tokenizer, sampling.stop)
         limit = model.engine.max_model_len
         room = max(1, limit - min(sampling.max_tokens or limit, limit // _ANSWER_SHARE) - _MARGIN)
-        prefix, suffix = self._fit(writer, room)
+        reserved = min(self.max_context_tokens, room // _CONTEXT_SHARE) if self.others else 0
+        prefix, suffix = self._fit(writer, room - reserved)
         left = min(self.max_context_tokens, room - len(prefix.ids) - len(suffix.ids))
         included, context = self._context(writer, left)
         omitted = tuple(other.path for other in self.others if other not in included)
