@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from owngpt.text.held_out import is_held_out_of
 from owngpt.text.prompts import NOT_IN_TEXT, SUPPORTED, Language, answer_from, extract, quoted, support
 from owngpt.text.quotes import DOUBLE
 from owngpt.text.sentences import sentences
@@ -41,14 +42,18 @@ def read_quoted(
     """A reader for SQuAD's layout: every question, answered with a quote or alone, or asked where nothing answers."""
 
     def read(path: Path) -> Iterator[Document]:
-        asked = [question for file in json_files(path) for question in _questions(archive, file, by_paragraph)]
-        for index, one in enumerate(asked):
-            yield _document(source, one, asked, language, Random(f"{archive}{index}"))
+        sides: dict[bool, list[Asked]] = {False: [], True: []}  # by whether they are held out
+        for file in json_files(path):
+            for one in _questions(file, by_paragraph):
+                sides[is_held_out_of(source, one.group)].append(one)
+        for asked in sides.values():
+            for index, one in enumerate(asked):
+                yield _document(source, one, asked, language, Random(f"{archive}{index}{one.question}"))
 
     return read
 
 
-def _questions(archive: str, file: Any, by_paragraph: bool) -> Iterator[Asked]:
+def _questions(file: Any, by_paragraph: bool) -> Iterator[Asked]:
     for article in file["data"]:
         for index, paragraph in enumerate(article["paragraphs"]):
             group = squad_group(article, index, by_paragraph)
@@ -60,8 +65,9 @@ def _questions(archive: str, file: Any, by_paragraph: bool) -> Iterator[Asked]:
 def _document(source: str, one: Asked, others: Sequence[Asked], language: Language, rng: Random) -> Document:
     passage, answer = window(one, PASSAGE_CHARACTERS[language]), one.answer
     is_quoted = rng.random() < 0.6
-    if rng.random() < ABSENT_SHARE:
-        question, answer = _strange(one, passage, others, rng), NOT_IN_TEXT[language]
+    question = _strange(passage, others, rng) if rng.random() < ABSENT_SHARE else None
+    if question is not None:
+        answer = NOT_IN_TEXT[language]
     else:
         question = one.question
         if is_quoted and (proof := proof_of(passage, answer, QUOTE_CHARACTERS[language])):
@@ -71,11 +77,10 @@ def _document(source: str, one: Asked, others: Sequence[Asked], language: Langua
     return Document(source, one.group, messages=answered(asked, answer))
 
 
-def _strange(one: Asked, passage: str, others: Sequence[Asked], rng: Random) -> str:
-    """A question of another group, on the same side of the split or not: only the passage decides on the split."""
-    while (other := rng.choice(others)).answer in passage and len(others) > 1:
-        pass
-    return other.question
+def _strange(passage: str, others: Sequence[Asked], rng: Random) -> str | None:
+    """A question of the same side of the split whose answer does not stand in the passage; None if none is found."""
+    tried = (rng.choice(others) for _ in range(20))
+    return next((other.question for other in tried if other.answer not in passage), None)
 
 
 def window(one: Asked, limit: int) -> str:
