@@ -189,6 +189,9 @@ def test_axe_finds_nothing_beside_the_chat(console: Console, scheme: str, size: 
     key = {"name": "worker", "scopes": ["api.files.read"]}
     console.api("POST", f"organization/projects/{project['id']}/api_keys", key)
     console.api("POST", "organization/invites", {"email": "eve@example.com", "role": "reader"})
+    group = console.api("POST", "organization/groups", {"name": "Finance"})
+    account = console.api("POST", f"organization/projects/{project['id']}/service_accounts", {"name": "indexer"})
+    console.api("POST", f"organization/groups/{group['id']}/users", {"user_id": account["id"]})
     console.api("POST", "responses", {"model": "fake", "input": "Hi"})
     places = {
         "documents": "table",
@@ -196,6 +199,8 @@ def test_axe_finds_nothing_beside_the_chat(console: Console, scheme: str, size: 
         f"documents/{store}/{file}": "img",
         "projects": "table",
         f"projects/{project['id']}": "input.number",
+        "organization": "table",
+        f"organization/{group['id']}": "table",
         "usage": ".chart",
         "audit": "table",
     }

@@ -87,7 +87,7 @@ def test_a_program_gets_an_account_a_limit_and_a_budget(console: Console) -> Non
 
 def test_people_are_invited_with_a_token_and_get_roles(console: Console) -> None:
     page = console.open().page
-    go(console, "Projects and keys")
+    go(console, "Organization")
     console.button("Invite").click()
     form = page.get_by_role("dialog")
     form.get_by_label("E-mail").fill("eve@example.com")
@@ -98,6 +98,7 @@ def test_people_are_invited_with_a_token_and_get_roles(console: Console) -> None
     console.api("POST", "organization/invites/accept", {"name": "Eve"}, key=token)
     page.reload()
     expect(invitations.get_by_role("row", name="eve@example.com")).to_contain_text("Accepted")
+    go(console, "Projects and keys")
     page.get_by_role("link", name="default").click()
     role = page.get_by_label("Role of eve@example.com")
     expect(role).to_have_value("member")

@@ -96,7 +96,7 @@ def test_a_growing_answer_keeps_the_elements_that_are_done(page: Page) -> None:
 
 
 def test_both_languages_have_the_same_texts_and_all_are_used() -> None:
-    english, japanese = (texts(WEB / "js" / "locales" / name) for name in ("en.js", "ja.js"))
+    english, japanese = (texts(name) for name in ("en", "ja"))
     assert list(english) == list(japanese)
     for key in english:
         assert placeholders(english[key]) == placeholders(japanese[key]), key
@@ -104,7 +104,7 @@ def test_both_languages_have_the_same_texts_and_all_are_used() -> None:
     source = "\n".join(file.read_text() for file in files)
     composed = re.compile(
         r"sidebar\.(today|yesterday|week|older)|preferences\.key_(session|device|none)|places\.\w+"
-        r"|verdict\.(supported|partly|abstained)(_text)?"
+        r"|verdict\.(supported|partly|abstained)(_text)?|privacy\.(off|mask|block)|pii\.[A-Z_]+|retention\.\w+"
     )
     unused = [key for key in english if f'"{key}"' not in source and not composed.fullmatch(key)]
     assert unused == []
@@ -123,8 +123,11 @@ def test_the_page_holds_no_inline_script_or_style() -> None:
     assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", page) == []
 
 
-def texts(file: Path) -> dict[str, str]:
-    return dict(re.findall(r'^  "([\w.]+)": "(.*)",$', file.read_text(), re.MULTILINE))
+def texts(language: str) -> dict[str, str]:
+    """Both files of a language; a key that stood in both would be there once."""
+    folder = WEB / "js" / "locales"
+    source = "\n".join((folder / f"{language}{part}.js").read_text() for part in ("", "-organization"))
+    return dict(re.findall(r'^  "([\w.]+)": "(.*)",$', source, re.MULTILINE))
 
 
 def placeholders(text: str) -> set[str]:

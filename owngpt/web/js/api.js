@@ -77,9 +77,10 @@ export class Api {
   /** All entries of a list, page by page. */
   async all(path, query = {}, signal) {
     const entries = [];
-    for (let after = null, hasMore = true; hasMore; after = entries.at(-1)?.id ?? null) {
+    for (let after = null, hasMore = true; hasMore; ) {
       const page = await this.get(path, { ...query, limit: PAGE, after }, signal);
       entries.push(...page.data);
+      after = page.next ?? entries.at(-1)?.id ?? null;
       hasMore = page.has_more && page.data.length > 0;
     }
     return entries;

@@ -1,4 +1,4 @@
-/** What an admin's key manages: projects, people, keys, limits, usage, the audit log. Knows the API, and no DOM. */
+/** What an admin's key manages: projects, people, keys, limits, policies, usage, the audit log. Knows the API, and no DOM. */
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER; // "no limit" on the wire
 const DAY_S = 86_400;
@@ -61,6 +61,19 @@ export class Organization {
     return this.api.delete(`organization/${project(id)}/service_accounts/${account}`);
   }
 
+  adminKeys() {
+    return this.#all("admin_api_keys");
+  }
+
+  /** @param {{name: string, expires_in_seconds?: number}} wanted */
+  createAdminKey(wanted) {
+    return this.api.post("organization/admin_api_keys", wanted);
+  }
+
+  deleteAdminKey(key) {
+    return this.api.delete(`organization/admin_api_keys/${key}`);
+  }
+
   // --- people
 
   users() {
@@ -101,6 +114,53 @@ export class Organization {
     return this.api.delete(`organization/invites/${id}`);
   }
 
+  // --- groups
+
+  groups() {
+    return this.#all("groups");
+  }
+
+  group(id) {
+    return this.api.get(`organization/${group(id)}`, {}, this.signal);
+  }
+
+  createGroup(name) {
+    return this.api.post("organization/groups", { name });
+  }
+
+  renameGroup(id, name) {
+    return this.api.post(`organization/${group(id)}`, { name });
+  }
+
+  deleteGroup(id) {
+    return this.api.delete(`organization/${group(id)}`);
+  }
+
+  groupMembers(id) {
+    return this.#all(`${group(id)}/users`);
+  }
+
+  addGroupMember(id, user) {
+    return this.api.post(`organization/${group(id)}/users`, { user_id: user });
+  }
+
+  removeGroupMember(id, user) {
+    return this.api.delete(`organization/${group(id)}/users/${user}`);
+  }
+
+  projectGroups(id) {
+    return this.#all(`${project(id)}/groups`);
+  }
+
+  /** @param {{group_id: string, role: string}} wanted */
+  addProjectGroup(id, wanted) {
+    return this.api.post(`organization/${project(id)}/groups`, wanted);
+  }
+
+  removeProjectGroup(id, group) {
+    return this.api.delete(`organization/${project(id)}/groups/${group}`);
+  }
+
   // --- limits
 
   rateLimits(id) {
@@ -115,16 +175,53 @@ export class Organization {
 
   /** @returns {Promise<any | null>} how much a month may cost, in cents; null where nothing is set */
   spendLimit(id) {
-    return this.api.get(`organization/${project(id)}/spend_limit`, {}, this.signal).catch((error) => {
+    return this.api.get(`${owner(id)}/spend_limit`, {}, this.signal).catch((error) => {
       if (error.status !== 404) throw error;
       return null;
     });
   }
 
   setSpendLimit(id, cents) {
-    const path = `organization/${project(id)}/spend_limit`;
+    const path = `${owner(id)}/spend_limit`;
     if (cents === null) return this.api.delete(path);
     return this.api.post(path, { threshold_amount: cents, currency: "USD", interval: "month" });
+  }
+
+  alerts(id) {
+    return this.api.all(`${owner(id)}/spend_alerts`, {}, this.signal);
+  }
+
+  /** @param {string | null} id @param {number} cents @param {string[]} recipients */
+  addAlert(id, cents, recipients) {
+    const channel = { type: "email", recipients };
+    return this.api.post(`${owner(id)}/spend_alerts`, { threshold_amount: cents, currency: "USD", interval: "month", notification_channel: channel });
+  }
+
+  deleteAlert(id, alert) {
+    return this.api.delete(`${owner(id)}/spend_alerts/${alert}`);
+  }
+
+  // --- what is kept, and what happens to personal data
+
+  /** @param {string | null} id of a project; null: what holds where a project says nothing */
+  retention(id) {
+    return this.api.get(`${owner(id)}/data_retention`, {}, this.signal);
+  }
+
+  setRetention(id, type) {
+    return this.api.post(`${owner(id)}/data_retention`, { retention_type: type });
+  }
+
+  privacy(id) {
+    return this.api.get(`organization/${project(id)}/privacy`, {}, this.signal);
+  }
+
+  setPrivacy(id, policy) {
+    return this.api.post(`organization/${project(id)}/privacy`, policy);
+  }
+
+  resetPrivacy(id) {
+    return this.api.delete(`organization/${project(id)}/privacy`);
   }
 
   // --- what happened
@@ -165,6 +262,15 @@ export class Organization {
 
 function project(id) {
   return `projects/${encodeURIComponent(id)}`;
+}
+
+function group(id) {
+  return `groups/${encodeURIComponent(id)}`;
+}
+
+/** @param {string | null} id of a project; null: all of the organization */
+function owner(id) {
+  return id === null ? "organization" : `organization/${project(id)}`;
 }
 
 /** A rate limit with null where there is none. */

@@ -3,6 +3,7 @@
 /** What an admin's key opens and a project's does not: place -> what is asked for to find out. */
 export const RIGHTS = {
   projects: ["organization/projects", { limit: 1 }],
+  organization: ["organization/users", { limit: 1 }],
   usage: ["organization/usage/completions", { limit: 1, start_time: Math.floor(Date.now() / 1000) - 60 }],
   audit: ["organization/audit_logs", { limit: 1 }],
 };
@@ -13,7 +14,7 @@ export const RIGHTS = {
  */
 export function placeOf(hash) {
   const [name, ...ids] = hash.replace(/^#/, "").split("/");
-  const isOther = ["ask", "documents", "projects", "usage", "audit"].includes(name);
+  const isOther = ["ask", "documents", "projects", "organization", "usage", "audit"].includes(name);
   return isOther ? { name, ids: ids.filter(Boolean).map(decodeURIComponent) } : { name: "chat", ids: [] };
 }
 

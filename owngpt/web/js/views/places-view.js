@@ -5,10 +5,11 @@ import { ask } from "./ask/ask-view.js";
 import { documents } from "./documents/documents-view.js";
 import { byId, h } from "./dom.js";
 import { audit } from "./organization/audit-view.js";
+import { organization } from "./organization/organization-view.js";
 import { projects } from "./organization/projects-view.js";
 import { usage } from "./organization/usage-view.js";
 
-const VIEWS = { ask, documents, projects, usage, audit };
+const VIEWS = { ask, documents, projects, organization, usage, audit };
 
 export class PlacesView {
   #leaving = new AbortController();

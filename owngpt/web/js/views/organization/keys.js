@@ -63,7 +63,7 @@ async function askKeyOf(organization, id) {
   const owner = select([["", t("keys.of_project")], ...members.map(({ id: user, email }) => [user, email])]);
   const access = select([["all", t("keys.all")], ["read_only", t("keys.read_only")], ["some", t("keys.some")]]);
   const scopes = h("select", { multiple: true, size: "7" }, ...SCOPES.map((scope) => h("option", { value: scope }, scope)));
-  const expiry = select([["", t("keys.never")], ...[7, 30, 90, 365].map((days) => [String(days), t("keys.days", { days })])]);
+  const expiry = askExpiry();
   scopes.disabled = true;
   access.addEventListener("change", () => (scopes.disabled = access.value !== "some"));
   return askForm({
@@ -87,8 +87,16 @@ function wantedKey(name, owner, access, scopes, expiry) {
     name: name.value.trim(),
     ...(owner.value && { user_id: owner.value }),
     ...(access.value !== "all" && { scopes: chosen }),
-    ...(expiry.value && { expires_in_seconds: Number(expiry.value) * DAY_S }),
+    ...wantedExpiry(expiry),
   };
+}
+
+export function askExpiry() {
+  return select([["", t("keys.never")], ...[7, 30, 90, 365].map((days) => [String(days), t("keys.days", { days })])]);
+}
+
+export function wantedExpiry({ value }) {
+  return value ? { expires_in_seconds: Number(value) * DAY_S } : {};
 }
 
 function askRotation(organization, id, key) {
@@ -124,7 +132,8 @@ function accountsTable(organization, id, accounts, refresh) {
   return table(t("accounts.title"), [t("stores.name"), t("people.role"), t("stores.created"), ""], accounts.map(row));
 }
 
-async function shown({ name, value }, refresh) {
+/** Shows the secret of a key that was made, once. */
+export async function shown({ name, value }, refresh) {
   await showSecret(t("secret.title", { name }), t("secret.note"), value);
   refresh();
 }

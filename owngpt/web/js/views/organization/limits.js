@@ -37,6 +37,7 @@ function limitInput(place, label, value, save) {
   return input;
 }
 
+/** @param {string | null} id of a project; null: of all together */
 export function budgetSection(place, organization, id) {
   const box = h("div", {});
   load(place, box, () => organization.spendLimit(id), (limit) => {

@@ -94,7 +94,7 @@ function memberRow(place, organization, id, { id: user, name, email, role, added
 }
 
 /** The predefined roles, and the one that somebody has beside these. */
-function roleSelect(role = "member") {
+export function roleSelect(role = "member") {
   const known = [["member", t("people.member")], ["owner", t("people.owner")], ["viewer", t("people.viewer")]];
   return select(known.some(([name]) => name === role) ? known : [...known, [role, role]], role);
 }

@@ -1,14 +1,23 @@
-/** One project: its keys, service accounts, people, limits and budget. */
+/** One project: its keys, who has access, what it may use, what is kept of it, and what happens to personal data. */
 import { t } from "../../i18n.js";
 import { hashOf } from "../../places.js";
 import { askForm } from "../ask-form.js";
 import { crumbs } from "../documents/store-view.js";
 import { h } from "../dom.js";
 import { button, load, section } from "../parts.js";
+import { alertsSection } from "./alerts.js";
+import { projectGroupsSection } from "./groups.js";
 import { accountsSection, keysSection } from "./keys.js";
 import { budgetSection, limitsSection } from "./limits.js";
 import { membersSection } from "./people.js";
+import { privacySection } from "./privacy.js";
 import { askProject } from "./projects-view.js";
+import { retentionSection } from "./retention.js";
+
+const PARTS = [
+  ...[keysSection, accountsSection, membersSection, projectGroupsSection],
+  ...[limitsSection, budgetSection, alertsSection, retentionSection, privacySection],
+];
 
 export function projectView(place, organization, id) {
   const element = h("div", { class: "stack" });
@@ -16,8 +25,7 @@ export function projectView(place, organization, id) {
     place.setTitle(project.name);
     const back = crumbs([[t("places.projects"), hashOf("projects")]]);
     if (project.status !== "active") return [back, h("p", { class: "notice" }, t("projects.is_archived"))];
-    const parts = [keysSection, accountsSection, membersSection, limitsSection, budgetSection];
-    return [back, headSection(place, organization, project), ...parts.map((part) => part(place, organization, id))];
+    return [back, headSection(place, organization, project), ...PARTS.map((part) => part(place, organization, id))];
   });
   return element;
 }

@@ -1,18 +1,17 @@
-/** Projects of the organization, its people and invitations; or one project. */
+/** Projects of the organization; or one project. */
 import { t } from "../../i18n.js";
 import { Organization } from "../../organization.js";
 import { hashOf } from "../../places.js";
 import { askForm } from "../ask-form.js";
 import { h } from "../dom.js";
 import { button, hint, load, section, table, time } from "../parts.js";
-import { invitesSection, usersSection } from "./people.js";
 import { projectView } from "./project-view.js";
 
 /** @param {import("../../types.js").Place} place @param {string} [id] of one project */
 export function projects(place, id) {
   const organization = new Organization(place.api, place.signal);
   if (id) return projectView(place, organization, id);
-  return h("div", { class: "stack" }, projectsSection(place, organization), usersSection(place, organization), invitesSection(place, organization));
+  return projectsSection(place, organization);
 }
 
 function projectsSection(place, organization) {
