@@ -38,7 +38,7 @@ class RowAttention:
     `starts_T`: for each token, where in its row its document starts.
     """
 
-    def __init__(self, config: ModelConfig, num_rows: int, starts_T: Tensor, dtype: torch.dtype) -> None:
+    def __init__(self, config: ModelConfig, num_rows: int, starts_T: Tensor) -> None:
         assert config.num_heads == config.num_kv_heads, "trained models have keys for every head"
         self.scale = config.attention_scale
         self.num_rows = num_rows
@@ -46,20 +46,27 @@ class RowAttention:
         self.is_fused = starts_T.device.type != "cpu"
         length = self.starts_BL.shape[1]
         size = length if self.is_fused else QUERIES_AT_A_TIME
-        spans = ((start, min(start + size, length)) for start in range(0, length, size))
-        self.blocks = [_block(self.starts_BL, start, end, dtype) for start, end in spans]
+        self.spans = [(start, min(start + size, length)) for start in range(0, length, size)]
+        self._blocks: list[_Block] = []
 
     def __call__(
         self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor, sinks_H: Tensor | None = None
     ) -> Tensor:
         assert sinks_H is None, "trained models have no sinks"
         q, k, v = (x.view(self.num_rows, -1, *x.shape[1:]).transpose(1, 2) for x in (q_THD, k_TKD, v_TKD))
+        blocks = self._blocks_in(q.dtype)
         if self.is_fused:
-            mask = self.blocks[0].mask_B1QK
+            mask = blocks[0].mask_B1QK
             o = scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
         else:
-            o = _BlockAttention.apply(q * self.scale, k.contiguous(), v.contiguous(), self.blocks)  # type: ignore[no-untyped-call]
+            o = _BlockAttention.apply(q * self.scale, k.contiguous(), v.contiguous(), blocks)  # type: ignore[no-untyped-call]
         return o.transpose(1, 2).flatten(0, 1)
+
+    def _blocks_in(self, dtype: torch.dtype) -> list[_Block]:
+        """Made once for all layers."""
+        if not self._blocks:
+            self._blocks = [_block(self.starts_BL, start, end, dtype) for start, end in self.spans]
+        return self._blocks
 
 
 def document_starts(tokens_T: Tensor, num_rows: int, end_of_text: int) -> Tensor:

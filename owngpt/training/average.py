@@ -12,13 +12,16 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from owngpt.training.distributed import part, shard_of, whole
+
 
 class WeightAverage:
     """`update` after every step. `memory` is the share of the tokens seen that the average spans, over 0."""
 
-    def __init__(self, masters: Mapping[str, Tensor], memory: float) -> None:
+    def __init__(self, model: nn.Module, memory: float) -> None:
         self.memory = memory
-        self.tensors = {name: master.clone() for name, master in masters.items()}
+        self.parameters = dict(model.named_parameters())
+        self.tensors = {name: _shard(parameter).float().clone() for name, parameter in self.parameters.items()}
 
     @torch.no_grad()
     def update(self, masters: Mapping[str, Tensor], num_new: int, num_seen: int) -> None:
@@ -28,28 +31,34 @@ class WeightAverage:
             tensor.lerp_(masters[name], weight)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything that `load_state_dict` needs."""
-        return {f"average.{name}": tensor for name, tensor in self.tensors.items()}
+        """Everything that `load_state_dict` needs, in whole tensors."""
+        return {f"average.{name}": tensor for name, tensor in self.whole().items()}
+
+    def whole(self) -> dict[str, Tensor]:
+        """The average's tensors by the names of the weights, also where this process has shards of them only."""
+        return {name: whole(tensor, self.parameters[name]) for name, tensor in self.tensors.items()}
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take over a saved average."""
         for name, tensor in self.tensors.items():
-            tensor.copy_(state[f"average.{name}"])
+            tensor.copy_(part(state[f"average.{name}"], self.parameters[name]))
 
     @contextmanager
-    def inside(self, model: nn.Module) -> Iterator[None]:
+    def in_use(self) -> Iterator[None]:
         """The model computes with the average in the meantime."""
-        parameters = dict(model.named_parameters())
-        kept = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+        kept = {name: _shard(parameter).clone() for name, parameter in self.parameters.items()}
         try:
-            _write(parameters, self.tensors)
+            self._write(self.tensors)
             yield
         finally:
-            _write(parameters, kept)
+            self._write(kept)
+
+    @torch.no_grad()
+    def _write(self, values: Mapping[str, Tensor]) -> None:
+        for name, parameter in self.parameters.items():
+            _shard(parameter).copy_(values[name])
 
 
-@torch.no_grad()
-def _write(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
-    for name, parameter in parameters.items():
-        parameter.copy_(values[name])
+def _shard(parameter: nn.Parameter) -> Tensor:
+    return shard_of(parameter.detach())

@@ -107,6 +107,7 @@ def pretrain(
 
     from owngpt.model.weights import DTYPES
     from owngpt.training.dial import recipe, shape
+    from owngpt.training.distributed import placed
     from owngpt.training.predict import describe, measure_speed, tokens_within
     from owngpt.training.pretrain import padded_vocab_size, planned_tokens
     from owngpt.training.pretrain import pretrain as run
@@ -115,17 +116,21 @@ def pretrain(
         raise click.UsageError("--tokens and --minutes say the same in two ways; use one of them")
     if threads is not None:
         torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     values = shape(depth, padded_vocab_size(tokenizer), options["decay_context"])
     config = replace(recipe(values), **options)
-    click.echo("timing some steps")
-    speed = measure_speed(values, config, DTYPES[dtype], device)
-    if tokens is None and minutes is not None:
-        tokens = planned_tokens(out) or tokens_within(minutes, config, speed)
-    config = replace(config, num_tokens=tokens or config.num_tokens)
-    for line in describe(values, config, speed, price_per_hour):
-        click.echo(line)
-    place: dict[str, Any] = {"dtype": DTYPES[dtype], "device": device, "speed": speed}
-    run(corpus, tokenizer, out, config, depth=depth, seed=seed, progress=click.echo, **place)
-    click.echo(f"model written to {out / 'model'}")
+    with placed(device) as place:
+        progress = click.echo if place.is_first else _silent
+        progress("timing some steps")
+        speed = measure_speed(values, config, DTYPES[dtype], place)
+        if tokens is None and minutes is not None:
+            tokens = planned_tokens(out) or tokens_within(minutes, config, speed)
+        config = replace(config, num_tokens=tokens or config.num_tokens)
+        for line in describe(values, config, speed, price_per_hour):
+            progress(line)
+        where: dict[str, Any] = {"dtype": DTYPES[dtype], "place": place, "speed": speed}
+        run(corpus, tokenizer, out, config, depth=depth, seed=seed, progress=progress, **where)
+        progress(f"model written to {out / 'model'}")
+
+
+def _silent(line: str) -> None:
+    """The progress of all processes but the first."""

@@ -52,7 +52,7 @@ def forward_rows(model: Transformer, tokens_T: Tensor, num_rows: int, end_of_tex
     positions_T = torch.arange(len(tokens_T) // num_rows, device=tokens_T.device).repeat(num_rows)
     attention: Attention = DenseAttention(model.config, num_rows)
     if end_of_text is not None:
-        attention = RowAttention(model.config, num_rows, document_starts(tokens_T, num_rows, end_of_text), model.dtype)
+        attention = RowAttention(model.config, num_rows, document_starts(tokens_T, num_rows, end_of_text))
     return model(tokens_T, positions_T, attention)  # type: ignore[no-any-return]
 
 

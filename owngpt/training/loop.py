@@ -18,6 +18,7 @@ from owngpt.errors import CheckpointError
 from owngpt.model.transformer import Transformer
 from owngpt.training.average import WeightAverage
 from owngpt.training.checkpoint import CHECKPOINT, LEVEL, RunState, load_checkpoint, save_checkpoint
+from owngpt.training.distributed import ALONE, Place, forget_whole
 from owngpt.training.evaluate import bits_per_byte, forward_rows, output_head
 from owngpt.training.loss import next_token_loss
 from owngpt.training.optim import Optimizer
@@ -41,6 +42,7 @@ class Trainer:
     """One run of one model. `out` keeps the checkpoint; if it has one, the run goes on from there.
 
     `limits`: tokens per second of each phase that the machine can at most do; progress says what share of it was done.
+    With several processes at `place`, each has this object, reads its share of every step, and the first one reports.
     """
 
     def __init__(
@@ -50,32 +52,43 @@ class Trainer:
         data: TrainData,
         out: Path,
         progress: Progress = print,
+        *,
         limits: Mapping[Phase, float] | None = None,
+        place: Place = ALONE,
     ) -> None:
-        self.model, self.config, self.data, self.out, self.progress = model, config, data, out, progress
+        self.model, self.config, self.data, self.out = model, config, data, out
+        self.progress = progress if place.is_first else _silent
         self.steps = plan_steps(config)
         self.num_level = sum(step.phase == "stable" for step in self.steps)
-        self.optimizer = Optimizer(model, config.optim)
-        self.average = WeightAverage(self.optimizer.masters, config.average)
+        self.limits, self.place = limits or {}, place
+        self.optimizer = Optimizer(model, config.optim, place)
+        self.average = WeightAverage(model, config.average)
         self.state = RunState(config.settings, config.num_tokens, self.num_level)
-        self.limits = limits or {}
         self._resume()
         self._saved = self._reported = time.monotonic()
 
     def run(self) -> RunState:
         """Train to the end; -> the losses and measurements of the whole run."""
         for step in self.steps[self.state.step :]:
-            self._step(step)
+            is_due = self._step(step)
             is_last = self.state.step == len(self.steps)
             if is_last or self.state.step == self.num_level or self._crosses(self.config.eval_every, step):
                 self._evaluate()
             if self.state.step == self.num_level:
                 self._save(LEVEL)
-            if is_last or time.monotonic() - self._saved >= self.config.save_seconds:
+            if is_last or is_due:
                 self._save(CHECKPOINT)
         return self.state
 
-    def _step(self, step: Step) -> None:
+    def best_weights(self) -> dict[str, Tensor]:
+        """The weights or their average, whole and in float32: whichever had fewer bits per byte in the end."""
+        last = self.state.evaluations[-1] if self.state.evaluations else {}
+        is_average = sum(last[f"average.{kind}"] - last[kind] for kind in self.data.held_out) < 0
+        self.progress(f"the model is {'the average of the weights' if is_average else 'the last weights'}")
+        return self.average.whole() if is_average else self.optimizer.whole_masters()
+
+    def _step(self, step: Step) -> bool:
+        """Move the weights once; -> whether it is time for a checkpoint."""
         start, cpu_start = time.monotonic(), time.process_time()
         losses = [self._backward(*batch) for batch in self._micro_batches(step)]
         norm = self.optimizer.step(step.rate, num_backward=len(losses))
@@ -85,9 +98,16 @@ class Trainer:
         seconds = time.monotonic() - start
         state.seconds += seconds
         state.cpu_seconds += time.process_time() - cpu_start
-        loss = float(torch.stack(losses).mean())
+        loss, is_due = self._agreed(torch.stack(losses).mean())
         state.rows.append([state.step, state.tokens, step.rate, loss, norm, step.num_tokens / seconds])
         self._report()
+        return is_due
+
+    def _agreed(self, loss: Tensor) -> tuple[float, bool]:
+        """The mean loss of all processes, and whether the first one's clock asks for a checkpoint."""
+        is_due = self.place.is_first and time.monotonic() - self._saved >= self.config.save_seconds
+        both = self.place.total(torch.stack((loss.double(), loss.new_tensor(is_due, dtype=torch.float64))))
+        return float(both[0]) / self.place.num_processes, bool(both[1])
 
     def _backward(self, inputs_T: Tensor, targets_T: Tensor, num_rows: int) -> Tensor:
         """Add the gradients of one pass; -> its loss."""
@@ -99,10 +119,12 @@ class Trainer:
         return loss.detach()
 
     def _micro_batches(self, step: Step) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """(inputs, targets, number of rows) of each pass of a step."""
+        """(inputs, targets, number of rows) of each pass of a step: those that this process makes."""
         context = self.config.context if step.phase == "stable" else self.config.decay_context
-        for offset in range(step.start, step.end, self.config.micro_tokens):
-            end = min(step.end, offset + self.config.micro_tokens)
+        share = step.num_tokens // self.place.num_processes
+        first = step.start + self.place.rank * share
+        for offset in range(first, first + share, self.config.micro_tokens):
+            end = min(first + share, offset + self.config.micro_tokens)
             chunk = self.data.phases[step.phase][offset : end + 1]
             tokens = torch.from_numpy(chunk.astype(np.int64)).to(self.model.device)
             yield tokens[:-1], tokens[1:], max(1, (end - offset) // context)
@@ -132,7 +154,8 @@ class Trainer:
 
     def _save(self, name: str) -> None:
         tensors = self.optimizer.state_dict() | self.average.state_dict()
-        save_checkpoint(self.out, self.state, tensors, name)
+        if self.place.is_first:
+            save_checkpoint(self.out, self.state, tensors, name)
         self._saved = time.monotonic()
 
     def _crosses(self, every: int, step: Step) -> bool:
@@ -140,7 +163,7 @@ class Trainer:
 
     def _evaluate(self) -> None:
         raw = self._measure()
-        with self.average.inside(self.model):
+        with self.average.in_use():
             average = self._measure()
         numbers = raw | {f"average.{kind}": value for kind, value in average.items()}
         self.state.evaluations.append({"step": self.state.step, "tokens": self.state.tokens, **numbers})
@@ -148,10 +171,12 @@ class Trainer:
 
     def _measure(self) -> dict[str, float]:
         data, end_of_text = self.data, self.data.end_of_text if self.config.is_masked else None
-        return {
+        measured = {
             kind: bits_per_byte(self.model, tokens, data.sizes_V, self.config.context, end_of_text)
             for kind, tokens in data.held_out.items()
         }
+        forget_whole(self.model)
+        return measured
 
     def _report(self) -> None:
         """One line every few seconds, and for the first and the last step."""
@@ -168,3 +193,7 @@ class Trainer:
             f"step {self.state.step}/{len(self.steps)}  loss {loss:.3f}  norm {recent[-1][4]:.2f}  "
             f"{speed:.0f} tokens/s{share}  ETA {remaining / 60:.1f} min"
         )
+
+
+def _silent(line: str) -> None:
+    """The progress of all processes but the first."""

@@ -17,6 +17,7 @@ from owngpt.errors import SetupError
 from owngpt.model.config import ModelConfig
 from owngpt.model.transformer import Transformer
 from owngpt.training.dial import flops_per_token, num_active, num_parameters
+from owngpt.training.distributed import ALONE, Place
 from owngpt.training.evaluate import forward_rows, output_head
 from owngpt.training.loss import next_token_loss
 from owngpt.training.optim import Optimizer
@@ -33,7 +34,7 @@ class Speed:
     """What the machine does. Rates are floating point operations per second."""
 
     matrix_rate: float  # of a large product of matrices, in the model's dtype
-    pass_seconds: float  # forward and backward pass of `micro_tokens`
+    pass_seconds: float  # forward and backward pass of `micro_tokens`; less where several processes share them
     step_seconds: float  # moving the weights
 
     def limits(self, values: Mapping[str, Any], config: TrainConfig) -> dict[Phase, float]:
@@ -48,13 +49,12 @@ class Speed:
         return passes * self.pass_seconds + len(steps) * self.step_seconds
 
 
-def measure_speed(
-    values: Mapping[str, Any], config: TrainConfig, dtype: torch.dtype, device: torch.device | str = "cpu"
-) -> Speed:
-    """Time a model of this shape, made for the purpose, on tokens of no meaning."""
-    model = Transformer(ModelConfig.from_dict(values)).to(device, dtype)
+def measure_speed(values: Mapping[str, Any], config: TrainConfig, dtype: torch.dtype, place: Place = ALONE) -> Speed:
+    """Time a model of this shape, made for the purpose, on tokens of no meaning. Several processes do it together."""
+    model = Transformer(ModelConfig.from_dict(values))
     model.init_weights()
-    optimizer = Optimizer(model, config.optim)
+    model, device = place.put(model, dtype), place.device
+    optimizer = Optimizer(model, config.optim, place)
     tokens = torch.arange(config.micro_tokens + 1, device=device) % values["vocab_size"]
     num_rows = max(1, config.micro_tokens // config.context)
 
@@ -64,8 +64,10 @@ def measure_speed(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.accumulate()
 
-    pass_seconds = _fastest(one_pass, device)
-    return Speed(matrix_rate(dtype, device), pass_seconds, _fastest(lambda: optimizer.step(1.0, 1), device))
+    seconds = [_fastest(one_pass, device), _fastest(lambda: optimizer.step(1.0, 1), device)]
+    pass_seconds, step_seconds = place.total(torch.tensor(seconds, device=device)).tolist()
+    count = place.num_processes
+    return Speed(matrix_rate(dtype, device) * count, pass_seconds / count**2, step_seconds / count)
 
 
 def matrix_rate(dtype: torch.dtype, device: torch.device | str = "cpu") -> float:

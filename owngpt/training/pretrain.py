@@ -15,6 +15,7 @@ from owngpt.text.tokenizer import Tokenizer
 from owngpt.training.checkpoint import RunState, load_checkpoint
 from owngpt.training.curve import draw_curve
 from owngpt.training.dial import shape
+from owngpt.training.distributed import ALONE, Place
 from owngpt.training.evaluate import bytes_per_token
 from owngpt.training.export import export_model
 from owngpt.training.loop import Progress, TrainData, Trainer
@@ -43,7 +44,7 @@ def pretrain(
     *,
     depth: int = 4,
     dtype: torch.dtype = torch.bfloat16,
-    device: torch.device | str = "cpu",
+    place: Place = ALONE,
     seed: int = 0,
     speed: Speed | None = None,
     progress: Progress = print,
@@ -51,23 +52,44 @@ def pretrain(
     """Train a decoder of `depth` on `corpus`; the model folder is `out/model`, run files lie beside it in `out`.
 
     A checkpoint that is already in `out` is gone on from. With `speed`, progress is compared to the machine's rate.
-    `SetupError` says what is missing, `CheckpointError` what differs.
+    Several processes call this together, each with its `place`, and share the folders. `SetupError` says what is
+    missing, `CheckpointError` what differs.
     """
     packer, vocab_size = Packer.load(tokenizer_folder), padded_vocab_size(tokenizer_folder)
-    data = _packed(corpus, out / "tokens", packer, vocab_size, config, seed, progress)
+    if place.is_first:
+        pack(corpus, out / "tokens", packer, config, seed, progress)
+    place.wait()
+    data = read_data(out / "tokens", packer, vocab_size, config)
     values = shape(depth, vocab_size, config.decay_context)
     model = Transformer(ModelConfig.from_dict(values))
     model.init_weights(seed)
-    model.to(device, dtype)
-    progress(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {len(plan_steps(config))} steps")
     limits = speed.limits(values, config) if speed else {}
-    trainer = Trainer(model, config, data, out, progress, limits)
+    trainer = Trainer(place.put(model, dtype), config, data, out, progress, limits=limits, place=place)
     state = trainer.run()
-    export_model(out / "model", values, trainer.optimizer.masters, tokenizer_folder)
-    (out / "model" / "loss.svg").write_text(draw_curve(state.losses), encoding="utf-8")
-    report = {**asdict(state), "threads": torch.get_num_threads()}
-    (out / "run.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    weights = trainer.best_weights()
+    if place.is_first:
+        export_model(out / "model", values, weights, tokenizer_folder)
+        (out / "model" / "loss.svg").write_text(draw_curve(state.losses), encoding="utf-8")
+        report = {**asdict(state), "threads": torch.get_num_threads(), "processes": place.num_processes}
+        (out / "run.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return state
+
+
+def pack(corpus: Path, out: Path, packer: Packer, config: TrainConfig, seed: int, progress: Progress) -> None:
+    """Write the token files that a run needs, where they are not there yet or too short."""
+    needed = phase_tokens(plan_steps(config))
+    if any(num_tokens(train_tokens_file(out, phase)) < needed[phase] for phase in needed):
+        progress("packing tokens")
+        pack_held_out(corpus, out, packer, HELD_OUT_TOKENS)
+        pack_train(corpus, out, packer, needed, seed)
+
+
+def read_data(folder: Path, packer: Packer, vocab_size: int, config: TrainConfig) -> TrainData:
+    """The token files that `pack` wrote."""
+    end_of_text = packer.tokenizer.token_to_id(END_OF_TEXT)
+    assert end_of_text is not None, "our tokenizers have it"
+    phases = {phase: read_tokens(train_tokens_file(folder, phase)) for phase in phase_tokens(plan_steps(config))}
+    return TrainData(phases, read_held_out(folder), bytes_per_token(packer.tokenizer, vocab_size), end_of_text)
 
 
 def planned_tokens(out: Path) -> int | None:
@@ -82,18 +104,3 @@ def padded_vocab_size(tokenizer_folder: Path) -> int:
     if vocab_size > 2**16:
         raise SetupError(f"the tokenizer has {vocab_size} tokens; token files hold ids below 65536")
     return vocab_size
-
-
-def _packed(
-    corpus: Path, out: Path, packer: Packer, vocab_size: int, config: TrainConfig, seed: int, progress: Progress
-) -> TrainData:
-    needed = phase_tokens(plan_steps(config))
-    files = {phase: train_tokens_file(out, phase) for phase in needed}
-    if any(num_tokens(files[phase]) < needed[phase] for phase in needed):
-        progress("packing tokens")
-        pack_held_out(corpus, out, packer, HELD_OUT_TOKENS)
-        pack_train(corpus, out, packer, needed, seed)
-    end_of_text = packer.tokenizer.token_to_id(END_OF_TEXT)
-    assert end_of_text is not None, "our tokenizers have it"
-    phases = {phase: read_tokens(path) for phase, path in files.items()}
-    return TrainData(phases, read_held_out(out), bytes_per_token(packer.tokenizer, vocab_size), end_of_text)

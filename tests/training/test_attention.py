@@ -45,7 +45,7 @@ def test_it_is_attention_within_documents(length: int, num_ends: int) -> None:
     expected = by_document(q, k, v, tokens, num_rows)
     direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(9))
     expected_grads = torch.autograd.grad((expected * direction).sum(), (q, k, v))
-    attention = RowAttention(CONFIG, num_rows, document_starts(tokens, num_rows, END), torch.float32)
+    attention = RowAttention(CONFIG, num_rows, document_starts(tokens, num_rows, END))
     got = attention(0, q, k, v)
     grads = torch.autograd.grad((got * direction).sum(), (q, k, v))
     torch.testing.assert_close(got, expected)
@@ -60,7 +60,7 @@ def test_bfloat16_is_as_near_to_the_truth_as_pytorchs_kernel() -> None:
 
     def run(dtype: torch.dtype, *, is_ours: bool) -> list[Tensor]:
         q, k, v = (heads(512, seed, dtype) for seed in range(3))
-        o = RowAttention(CONFIG, 1, starts, dtype)(0, q, k, v) if is_ours else by_document(q, k, v, tokens, 1)
+        o = RowAttention(CONFIG, 1, starts)(0, q, k, v) if is_ours else by_document(q, k, v, tokens, 1)
         return [o.float(), *(grad.float() for grad in torch.autograd.grad((o.float() * direction).sum(), (q, k, v)))]
 
     truth = run(torch.float32, is_ours=False)

@@ -7,13 +7,19 @@ from torch import Tensor, nn
 from owngpt.training.average import WeightAverage
 
 
+def model(value: float) -> nn.Linear:
+    linear = nn.Linear(1, 1, bias=False)
+    linear.weight.data.fill_(value)
+    return linear
+
+
 def masters(value: float) -> dict[str, Tensor]:
     return {"weight": torch.full((1, 1), value)}
 
 
 def test_it_spans_a_share_of_the_tokens_seen_whatever_their_number() -> None:
     """Weights that grow with the tokens: the average is the same share behind, early and late."""
-    average = WeightAverage(masters(0.0), memory=0.1)
+    average = WeightAverage(model(0.0), memory=0.1)
     behind = {}
     for seen in range(1, 4001):
         average.update(masters(float(seen)), 1, seen)
@@ -23,7 +29,7 @@ def test_it_spans_a_share_of_the_tokens_seen_whatever_their_number() -> None:
 
 
 def test_larger_steps_count_as_much_as_their_tokens() -> None:
-    one, four = (WeightAverage(masters(0.0), memory=0.2) for _ in range(2))
+    one, four = (WeightAverage(model(0.0), memory=0.2) for _ in range(2))
     for seen in range(1, 401):
         one.update(masters(float(seen)), 1, seen)
         if seen % 4 == 0:
@@ -32,15 +38,15 @@ def test_larger_steps_count_as_much_as_their_tokens() -> None:
 
 
 def test_a_model_computes_with_it_for_a_while() -> None:
-    model = nn.Linear(1, 1, bias=False)
-    model.weight.data.fill_(7.0)
-    average = WeightAverage(masters(3.0), memory=0.1)
-    with average.inside(model):
-        assert model(torch.ones(1)).item() == 3.0
-    assert model(torch.ones(1)).item() == 7.0
+    linear = model(7.0)
+    average = WeightAverage(linear, memory=0.1)
+    average.update(masters(3.0), 1, 1)
+    with average.in_use():
+        assert linear(torch.ones(1)).item() == 3.0
+    assert linear(torch.ones(1)).item() == 7.0
 
 
 def test_it_comes_back_from_a_checkpoint() -> None:
-    saved, loaded = WeightAverage(masters(2.0), memory=0.1), WeightAverage(masters(0.0), memory=0.1)
+    saved, loaded = WeightAverage(model(2.0), memory=0.1), WeightAverage(model(0.0), memory=0.1)
     loaded.load_state_dict(saved.state_dict())
     assert torch.equal(loaded.tensors["weight"], masters(2.0)["weight"])

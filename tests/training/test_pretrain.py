@@ -27,19 +27,7 @@ from owngpt.training.evaluate import bits_per_byte, bytes_per_token, output_head
 from owngpt.training.plan import TrainConfig
 from owngpt.training.pretrain import pretrain
 from owngpt.training.shards import read_held_out
-
-CONFIG = TrainConfig(
-    num_tokens=2560,
-    context=32,
-    decay_context=64,
-    batch_tokens=128,
-    micro_tokens=64,
-    max_batch_tokens=128,
-    warmup=256,
-    eval_every=1280,
-    save_seconds=0.0,
-    report_seconds=0.0,
-)
+from tests.training.tiny import CONFIG
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +88,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 from owngpt.training.pretrain import pretrain
-from tests.training.test_pretrain import CONFIG
+from tests.training.tiny import CONFIG
 
 def progress(line):
     if line.startswith("step 13/"):
