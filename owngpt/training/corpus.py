@@ -21,6 +21,7 @@ from owngpt.training.quality import fault, is_usable
 from owngpt.training.sources import SOURCES, Source
 
 MANIFEST = "manifest.json"
+LEAST = 3  # documents of a source of which one is held out in any case
 Progress = Callable[[str], None]
 
 
@@ -113,7 +114,7 @@ def _collect(source: Source, data: Path, seen: set[bytes], progress: Progress) -
         seen.add(document.fingerprint)
         is_apart = source.can_be_held_out and is_held_out_of(source.name, document.group)
         (part.held_out if is_apart else part.train).append(document)
-    if source.can_be_held_out and not part.held_out and len(part.train) > 1:
+    if source.can_be_held_out and not part.held_out and len(part.train) >= LEAST:
         part.held_out.append(part.train.pop(_least_likely(part.train)))
     progress(f"{source.name:18} read: {len(part.train) + len(part.held_out)} documents")
     return part

@@ -1,14 +1,21 @@
 import json
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from owngpt.errors import SetupError
+from owngpt.text.held_out import is_held_out
 from owngpt.training.corpus import build_corpus, held_out_file, read_manifest, train_file
 from owngpt.training.documents import Document, read_documents
 from owngpt.training.sources import Source
 from tests.training.conftest import TINY_SOURCES
+
+WORDS = [
+    f"{first}{second}" for first in ("ba", "ce", "di", "fo", "gu", "ha") for second in ("ck", "ll", "nd", "st", "rm")
+]
 
 
 def source(name: str, file: str, texts: list[str]) -> Source:
@@ -22,6 +29,65 @@ def test_duplicates_are_dropped_across_sources(tmp_path: Path) -> None:
     reports = build_corpus(tmp_path, tmp_path / "out", sources=sources, progress=lambda line: None)
     assert [(report.num_train, report.num_duplicates) for report in reports] == [(2, 0), (1, 1)]
     assert [document.text for document in read_documents(train_file(tmp_path / "out", "two"))] == ["w"]
+
+
+def test_broken_documents_are_dropped_and_counted(tmp_path: Path) -> None:
+    texts = ["fine", "x\ufffd" * 9, "1234 5678 " * 20, "The same line again.\n" * 20]
+    (report,) = build_corpus(
+        tmp_path, tmp_path / "out", sources=[source("one", ".", texts)], progress=lambda line: None
+    )
+    assert report.num_train == 1
+    assert report.dropped == {"mojibake": 1, "numbers": 1, "repeated_lines": 1}
+
+
+def test_near_duplicates_are_dropped_also_of_what_is_held_out(tmp_path: Path) -> None:
+    """The later of two near texts goes; whichever comes first, the held-out one stays."""
+    pages = [" ".join(Random(seed).choices(WORDS, k=150)) for seed in range(200)]
+    copies = [f"{page} ball" for page in pages]
+    sources = [source("one", ".", pages), source("two", ".", copies)]
+    one, two = build_corpus(tmp_path, tmp_path / "out", sources=sources, progress=lambda line: None)
+    groups = [f"{name}-{index}" for name in ("one", "two") for index in range(200)]
+    held_out = {group for group in groups if is_held_out(group)}
+    numbers = {group.partition("-")[2] for group in held_out}
+    assert held_out
+    assert one.dropped.get("near_held_out", 0) == len([g for g in held_out if g.startswith("two")])
+    assert one.num_train + two.num_train == 200 - len(numbers)
+    assert two.dropped["near_duplicate"] + two.dropped["near_held_out"] + two.num_train + two.num_held_out == 200
+
+
+def test_what_shares_a_key_with_a_held_out_document_is_dropped(tmp_path: Path) -> None:
+    held_out = next(f"group {n}" for n in range(1000) if is_held_out(f"group {n}"))
+    kept = next(f"group {n}" for n in range(1000) if not is_held_out(f"group {n}"))
+    documents = [
+        Document("one", kept, "a", keys=("cat",)),
+        Document("one", kept, "b", keys=("dog",)),
+        Document("one", held_out, "c", keys=("cat", "cow")),
+    ]
+    one = Source("one", "chat", ".", "MIT", "nobody", lambda _: iter(documents), 1, 1)
+    (report,) = build_corpus(tmp_path, tmp_path / "out", sources=[one], progress=lambda line: None)
+    assert [document.text for document in read_documents(train_file(tmp_path / "out", "one"))] == ["b"]
+    assert report.dropped == {"shared_with_held_out": 1}
+
+
+def test_a_source_is_never_without_a_held_out_part(tmp_path: Path) -> None:
+    kept = [f"group {n}" for n in range(40) if not is_held_out(f"group {n}")]
+    documents = [Document("one", group, f"text of {group}") for group in kept]
+    one = Source("one", "english", ".", "MIT", "nobody", lambda _: iter(documents), 1, 1)
+    (report,) = build_corpus(tmp_path, tmp_path / "out", sources=[one], progress=lambda line: None)
+    assert (report.num_train, report.num_held_out) == (len(kept) - 1, 1)
+
+
+def test_a_licence_that_forbids_training_is_refused(tmp_path: Path) -> None:
+    one = replace(source("one", ".", ["x"]), licence="CC-BY-NC-4.0")
+    with pytest.raises(SetupError, match=r"'one' has the licence 'CC-BY-NC-4.0', which does not allow training"):
+        build_corpus(tmp_path, tmp_path / "out", sources=[one], progress=lambda line: None)
+
+
+def test_every_file_that_was_written_has_its_hash(corpus: Path) -> None:
+    files = {name: digest for report in read_manifest(corpus) for name, digest in report.files.items()}
+    assert set(files) == {path.name for path in corpus.glob("*.jsonl")}
+    for name, digest in files.items():
+        assert sha256((corpus / name).read_bytes()).hexdigest() == digest
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:

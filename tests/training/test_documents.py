@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from owngpt.errors import SetupError
-from owngpt.training.documents import Document, key_of, read_documents, write_documents
+from owngpt.training.documents import Document, DocumentFile, key_of, read_documents, write_documents
 from owngpt.types import Message, Tool, ToolCall
 
 
@@ -47,3 +47,17 @@ def test_what_was_said_is_the_content() -> None:
     assert talk.content == "a\nb"
     assert talk.num_characters == 11
     assert Document("books", "1", "Once").content == "Once"
+
+
+def test_documents_can_be_read_one_by_one(tmp_path: Path) -> None:
+    documents = [Document("books", str(n), "猫" * n or "x") for n in range(20)]
+    write_documents(tmp_path / "a.jsonl", documents)
+    file = DocumentFile(tmp_path / "a.jsonl")
+    assert len(file) == 20
+    assert [file[7], file[0], file[-1]] == [documents[7], documents[0], documents[19]]
+    assert file[3:6] == documents[3:6]
+    assert list(reversed(file)) == documents[::-1]
+    with pytest.raises(IndexError):
+        file[20]
+    with pytest.raises(SetupError, match=r"b\.jsonl cannot be read"):
+        DocumentFile(tmp_path / "b.jsonl")

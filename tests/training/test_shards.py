@@ -1,11 +1,16 @@
+import json
+import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from owngpt.errors import SetupError
 from owngpt.training.corpus import build_corpus
+from owngpt.training.documents import Document
 from owngpt.training.shards import (
+    MIXTURE,
     Packer,
     pack_held_out,
     pack_train,
@@ -70,6 +75,48 @@ def test_a_longer_file_begins_with_the_shorter_one(corpus: Path, packed: Path, p
 def test_a_source_that_is_through_starts_over(corpus: Path, packer: Packer, tmp_path: Path) -> None:
     pack_train(corpus, tmp_path, packer, {"stable": 150_001})
     assert text_of(tmp_path, packer, "stable").count("Add 7.<|im_end|>") > 1
+
+
+def small_corpus(folder: Path, max_epochs: float) -> Path:
+    """Two sources of the same share; the first has ten documents, the second a thousand."""
+    sources = [
+        Source(name, "chat", ".", "MIT", "nobody", reader(name, size), 1, 1, max_epochs=max_epochs)
+        for name, size in (("few", 10), ("many", 1000))
+    ]
+    build_corpus(folder, folder, sources=sources, progress=lambda line: None)
+    return folder
+
+
+def reader(name: str, size: int) -> Callable[[Path], Iterator[Document]]:
+    return lambda _: (Document(name, f"{name} {n}", f"the {name} cats, number {n}") for n in range(size))
+
+
+def test_a_small_source_is_read_a_few_times_at_most(packer: Packer, tmp_path: Path) -> None:
+    """A share is an upper bound: what the small source leaves, the others take."""
+    pack_train(small_corpus(tmp_path, max_epochs=4), tmp_path / "out", packer, {"stable": 4_001, "decay": 2_001})
+    mixture = json.loads((tmp_path / "out" / MIXTURE).read_text())
+    for phase in ("stable", "decay"):
+        assert mixture[phase]["few"]["epochs"] == 2
+        assert 0.1 < mixture[phase]["many"]["epochs"] < 1
+    assert len(read_tokens(train_tokens_file(tmp_path / "out", "stable"))) == 4_001
+
+
+def test_when_all_is_read_all_is_read_again(packer: Packer, tmp_path: Path) -> None:
+    pack_train(small_corpus(tmp_path, max_epochs=1), tmp_path / "out", packer, {"stable": 40_001})
+    epochs = {
+        name: row["epochs"] for name, row in json.loads((tmp_path / "out" / MIXTURE).read_text())["stable"].items()
+    }
+    assert epochs["many"] > 1.5
+    assert abs(epochs["few"] - epochs["many"]) <= 0.6, "half an epoch more in each round"
+
+
+def test_packing_shows_how_far_it_is(
+    corpus: Path, packer: Packer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("owngpt.training.shards.PROGRESS_SECONDS", 0.0)
+    lines: list[str] = []
+    pack_train(corpus, tmp_path, packer, {"stable": 2_000}, progress=lines.append)
+    assert re.match(r"packing stable: \d\.\d of 0\.0 M tokens, \d+\.\d\d M tokens/s, \d+ s left", lines[0])
 
 
 def test_code_is_partly_cut_for_filling_in(packed: Path, packer: Packer) -> None:
