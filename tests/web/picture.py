@@ -1,6 +1,7 @@
-"""A citation opened in place, with the bundled models: what `test_grounded.py` tries, and the picture in the docs.
+"""The console with the bundled models: what `test_grounded.py` tries, and the pictures in the docs.
 
-python -m tests.web.picture docs/console-citation.png
+python -m tests.web.picture chat docs/console.png
+python -m tests.web.picture citation docs/console-citation.png
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.fakes.engine import KEY
 from tests.web.console import chromium
 from tests.web.handbook import QUESTION, handbook
 
+QUESTIONS = ("Who are you?", "あなたは誰ですか？", "Write a Python function that adds two numbers.")
 PATIENCE_MS = 60_000  # models of this size answer in seconds, on a busy machine in tens of them
 
 
@@ -57,10 +59,24 @@ def open_citation(page: Page, mode: str) -> Locator:
     return picture
 
 
-def main(path: str) -> None:
-    """Take the picture."""
+def chat(page: Page) -> None:
+    """Ask some things, in two languages; all of it is in the picture."""
+    page.set_viewport_size({"width": 1280, "height": 960})
+    for number, question in enumerate(QUESTIONS, start=1):
+        page.locator("#message").fill(question)
+        page.locator("#message").press("Enter")
+        expect(page.locator(".assistant")).to_have_count(number)
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        expect(page.locator("#stop")).to_be_hidden()
+
+
+def main(what: str, path: str) -> None:
+    """Take a picture, of a chat or of a citation."""
     with tempfile.TemporaryDirectory() as folder, chromium() as browser, bundled(browser, Path(folder)) as page:
-        open_citation(page, "extract")
+        if what == "chat":
+            chat(page)
+        else:
+            open_citation(page, "extract")
         page.screenshot(path=path)
 
 
