@@ -107,7 +107,7 @@ class Encoder(nn.Module):
             encoder = cls(config)
         stored = read_index(folder)
         prefix = _prefix(stored, folder)
-        found = find_tensors(encoder, stored, lambda name: prefix + _stored_name(name), folder)
+        found = find_tensors(encoder, stored, lambda name: prefix + stored_name(name), folder)
         fill(encoder, found, auto_dtype(found["words.weight"]))
         return encoder.eval().requires_grad_(False)
 
@@ -132,20 +132,21 @@ class Encoder(nn.Module):
         lengths_B = torch.tensor([len(sequence) for sequence in ids])
         ids_BL = nn.utils.rnn.pad_sequence([torch.tensor(sequence) for sequence in ids], batch_first=True)
         mask_BL = torch.arange(ids_BL.shape[1]) < lengths_B[:, None]
-        pooled_BE = self._pool(self(ids_BL, mask_BL).float(), mask_BL)
+        pooled_BE = self.pool(self(ids_BL, mask_BL).float(), mask_BL)
         return F.normalize(pooled_BE, dim=-1) if self.config.is_normalized else pooled_BE
 
-    def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
-        """-> hidden_BLE. `mask_BL` is true where there is a token and not padding."""
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor, types_BL: Tensor | None = None) -> Tensor:
+        """-> hidden_BLE. `mask_BL` is true where there is a token and not padding; without types all are of type 0."""
         first, length = self.config.first_position, ids_BL.shape[1]
-        places_LE = self.positions.weight[first : first + length] + self.token_types.weight[0]
-        hidden_BLE: Tensor = self.norm(self.words(ids_BL) + places_LE)
+        types = self.token_types.weight[0] if types_BL is None else self.token_types(types_BL)
+        hidden_BLE: Tensor = self.norm(self.words(ids_BL) + (self.positions.weight[first : first + length] + types))
         mask_B11L = None if bool(mask_BL.all()) else mask_BL[:, None, None]
         for layer in self.layers:
             hidden_BLE = layer(hidden_BLE, mask_B11L)
         return hidden_BLE
 
-    def _pool(self, hidden_BLE: Tensor, mask_BL: Tensor) -> Tensor:
+    def pool(self, hidden_BLE: Tensor, mask_BL: Tensor) -> Tensor:
+        """-> [B, E]: one vector of each sequence's hidden states."""
         if self.config.pooling == "cls":
             return hidden_BLE[:, 0]
         kept_BLE = hidden_BLE * mask_BL[..., None]
@@ -173,10 +174,21 @@ class EncoderLayer(nn.Module):
             project(x_BLE).view(*x_BLE.shape[:2], self.num_heads, -1).transpose(1, 2)
             for project in (self.query, self.key, self.value)
         )
-        o_BHLD = F.scaled_dot_product_attention(q_BHLD, k_BHLD, v_BHLD, attn_mask=mask_B11L)
+        attend = _attend_plainly if torch.is_grad_enabled() else F.scaled_dot_product_attention
+        o_BHLD = attend(q_BHLD, k_BHLD, v_BHLD, mask_B11L)
         x_BLE = self.attention_norm(x_BLE + self.attention_out(o_BHLD.transpose(1, 2).flatten(2)))
         y_BLE: Tensor = self.norm(x_BLE + self.down(self.activation(self.up(x_BLE))))
         return y_BLE
+
+
+def _attend_plainly(q_BHLD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor, mask_B11L: Tensor | None) -> Tensor:
+    """What the fused kernel computes, for training: its backward pass takes 5 to 7 times as long on rows up to 256."""
+    q_BHLD, k_BHLD, v_BHLD = q_BHLD.contiguous(), k_BHLD.contiguous(), v_BHLD.contiguous()
+    scores_BHLL = q_BHLD * q_BHLD.shape[-1] ** -0.5 @ k_BHLD.transpose(-1, -2)
+    if mask_B11L is not None:
+        scores_BHLL += torch.zeros(mask_B11L.shape, dtype=scores_BHLL.dtype).masked_fill_(~mask_B11L, float("-inf"))
+    o_BHLD: Tensor = scores_BHLL.softmax(-1) @ v_BHLD
+    return o_BHLD
 
 
 _STORED_NAMES = {
@@ -197,7 +209,7 @@ _STORED_LAYER_NAMES = {
 }
 
 
-def _stored_name(name: str) -> str:
+def stored_name(name: str) -> str:
     """Ours -> BERT's: layers.3.up.bias -> encoder.layer.3.intermediate.dense.bias."""
     match name.split("."):
         case ["layers", index, part, leaf]:

@@ -1,0 +1,45 @@
+"""`owngpt train reader`: the small encoder that embeds, finds, answers and checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+
+
+@click.command()
+@click.option("--data", type=EXISTING_FOLDER, required=True, help="Folder with the sources' archives.")
+@click.option("--out", type=FOLDER, required=True, help="Folder of the run; the model ends up in OUT/model.")
+@click.option(
+    "--base", type=EXISTING_FOLDER, default=None, help="English encoder to start from.  [default: the bundled MiniLM]"
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=3_000,
+    show_default=True,
+    help="Of about 2,000 tokens. May be changed when a run goes on, as long as its learning rate is level.",
+)
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads.  [default: all cores]")
+@click.option("--seed", default=0, show_default=True, help="Decides the order of the examples.")
+@click.option("--export-only", is_flag=True, help="Write the model of the last checkpoint, and do not train.")
+def reader(
+    data: Path, out: Path, base: Path | None, steps: int, threads: int | None, seed: int, export_only: bool
+) -> None:
+    """Train the reader, from an English encoder. Stopped at any moment, the same command goes on."""
+    import torch
+
+    from owngpt.model.bundled import minilm_folder
+    from owngpt.training.reader.loop import ReaderConfig
+    from owngpt.training.reader.run import export, tokenizer_of, train_reader
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if export_only:
+        export(out, tokenizer_of(out))
+        click.echo(f"reader written to {out / 'model'}")
+        return
+    train_reader(data, base or minilm_folder(), out, ReaderConfig(num_steps=steps, seed=seed), click.echo)
