@@ -81,6 +81,12 @@ def test_lone_surrogates_are_replaced(byte_level: Tokenizer) -> None:
     assert byte_level.decode(byte_level.encode("a\ud83d\ude00b\ud800")) == "a😀b\ufffd"
 
 
+def test_many_texts_are_encoded_as_one_by_one(byte_level: Tokenizer, llama: Tokenizer) -> None:
+    texts = ["one", "", "日本 two", "a\ud800"]
+    for tokenizer in (byte_level, llama):
+        assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
+
+
 def test_never_truncates(tmp_path: Path) -> None:
     """Sentence-transformers' MiniLM ships a tokenizer.json that cuts at 128 tokens and pads."""
     byte_tokenizer(tmp_path)

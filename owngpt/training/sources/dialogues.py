@@ -9,12 +9,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from owngpt.text.prompts import reply
 from owngpt.training.documents import Document
 from owngpt.training.sources.archives import members_of
-from owngpt.training.sources.talk import with_system
+from owngpt.training.sources.talk import any_variant, with_system
 from owngpt.types import Message, Tool, ToolCall
 
 MAX_TURNS = 12
+DESK = "宿泊予約"
 SHOWN_RESULT_FIELDS = 4
 
 
@@ -81,4 +83,11 @@ def _talk(group: str, turns: Sequence[tuple[str, str]]) -> Iterator[Document]:
         joined = joined[:-1]
     if joined:
         messages = [Message("user" if who == "user" else "assistant", said) for who, said in joined[:MAX_TURNS]]
-        yield Document("asdc", group, messages=with_system(messages, Random(group)))
+        yield Document("asdc", group, messages=_at_the_desk(messages, Random(group)))
+
+
+def _at_the_desk(messages: Sequence[Message], rng: Random) -> tuple[Message, ...]:
+    """Half of the talks are set up as those of a support desk."""
+    if rng.random() < 0.5:
+        return (*reply(messages[:-1], DESK, "ja", variant=any_variant(rng)), messages[-1])
+    return with_system(messages, rng)
