@@ -53,7 +53,10 @@ def save_checkpoint(folder: Path, state: RunState, tensors: dict[str, Tensor], n
 def load_checkpoint(
     folder: Path, settings: dict[str, Any], name: str = CHECKPOINT
 ) -> tuple[RunState, dict[str, Tensor]] | None:
-    """The last checkpoint, or None. `CheckpointError` if it is broken or was made with other settings."""
+    """The last checkpoint, or None. `CheckpointError` if it is broken or was made with other settings.
+
+    A setting that it does not know, since it is older, is taken as given.
+    """
     path = folder / name
     if not path.exists():
         return None
@@ -64,9 +67,9 @@ def load_checkpoint(
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error}; delete it to start over") from error
     for key, value in json.loads(json.dumps(settings)).items():  # as JSON has them: tuples are lists
-        if state.settings.get(key) != value:
+        if state.settings.setdefault(key, value) != value:
             raise CheckpointError(
-                f"checkpoint {path} was made with {key}={state.settings.get(key)!r}, not {value!r}; "
+                f"checkpoint {path} was made with {key}={state.settings[key]!r}, not {value!r}; "
                 "use the same value, or another --out"
             )
     return state, tensors

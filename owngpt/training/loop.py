@@ -21,6 +21,7 @@ from owngpt.training.checkpoint import CHECKPOINT, LEVEL, RunState, load_checkpo
 from owngpt.training.distributed import ALONE, Place, forget_whole
 from owngpt.training.evaluate import bits_per_byte, forward_rows, output_head
 from owngpt.training.loss import next_token_loss
+from owngpt.training.metrics import write_metrics
 from owngpt.training.optim import Optimizer
 from owngpt.training.plan import Step, TrainConfig, plan_steps
 from owngpt.training.shards import Phase, Tokens
@@ -156,6 +157,7 @@ class Trainer:
         tensors = self.optimizer.state_dict() | self.average.state_dict()
         if self.place.is_first:
             save_checkpoint(self.out, self.state, tensors, name)
+            write_metrics(self.out, self.state)
         self._saved = time.monotonic()
 
     def _crosses(self, every: int, step: Step) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -13,12 +11,12 @@ from owngpt.model.config import ModelConfig
 from owngpt.model.transformer import Transformer
 from owngpt.text.tokenizer import Tokenizer
 from owngpt.training.checkpoint import RunState, load_checkpoint
-from owngpt.training.curve import draw_curve
 from owngpt.training.dial import shape
 from owngpt.training.distributed import ALONE, Place
 from owngpt.training.evaluate import bytes_per_token
 from owngpt.training.export import export_model
 from owngpt.training.loop import Progress, TrainData, Trainer
+from owngpt.training.metrics import write_curves, write_report
 from owngpt.training.plan import TrainConfig, phase_tokens, plan_steps
 from owngpt.training.predict import Speed
 from owngpt.training.shards import (
@@ -69,9 +67,8 @@ def pretrain(
     weights = trainer.best_weights()
     if place.is_first:
         export_model(out / "model", values, weights, tokenizer_folder)
-        (out / "model" / "loss.svg").write_text(draw_curve(state.losses), encoding="utf-8")
-        report = {**asdict(state), "threads": torch.get_num_threads(), "processes": place.num_processes}
-        (out / "run.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_curves(out / "model", state)
+        write_report(out, state, place.num_processes)
     return state
 
 
@@ -81,7 +78,7 @@ def pack(corpus: Path, out: Path, packer: Packer, config: TrainConfig, seed: int
     if any(num_tokens(train_tokens_file(out, phase)) < needed[phase] for phase in needed):
         progress("packing tokens")
         pack_held_out(corpus, out, packer, HELD_OUT_TOKENS)
-        pack_train(corpus, out, packer, needed, seed)
+        pack_train(corpus, out, packer, needed, seed, progress)
 
 
 def read_data(folder: Path, packer: Packer, vocab_size: int, config: TrainConfig) -> TrainData:

@@ -42,6 +42,13 @@ def test_a_run_does_not_go_on_with_other_settings(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, {"context": 16})
 
 
+def test_a_setting_that_came_later_is_no_difference(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, RunState({"context": 8}), {"a": torch.zeros(1)})
+    loaded = load_checkpoint(tmp_path, {"context": 8, "z_loss": 0.1})
+    assert loaded is not None
+    assert loaded[0].settings == {"context": 8, "z_loss": 0.1}
+
+
 def test_settings_may_hold_what_json_changes(tmp_path: Path) -> None:
     """Tuples come back from JSON as lists; that is no difference. A run with them once refused to go on."""
     save_checkpoint(tmp_path, RunState({"optim": {"betas": (0.9, 0.95)}}), {"a": torch.zeros(1)})
