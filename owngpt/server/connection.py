@@ -13,7 +13,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from owngpt.errors import HeadTooLarge, InvalidRequest, RequestError, RequestTimeout
+from owngpt.errors import HeadTooLarge, InvalidRequest, RequestError, RequestTimeout, ServiceUnavailable
 from owngpt.server.errors import error_response
 
 _FIELD_BYTES = 64  # what a header costs beside its letters
@@ -81,6 +81,16 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._stop_waiting()
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn when the server ends. A request whose body has not come by now is refused."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_started or not cycle.more_body:
+            super().shutdown()
+            return
+        self._refuse(ServiceUnavailable("the server is about to stop; send the request again in a moment"))
+        cycle.disconnected = True  # for the route, which waits for the rest
+        cycle.message_event.set()
 
     def pause_writing(self) -> None:
         super().pause_writing()

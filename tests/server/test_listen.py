@@ -10,10 +10,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from owngpt.errors import ConfigError
+from owngpt.server.asgi import create_app
 from owngpt.server.listen import Server, base_url, bind
 from owngpt.server.middleware import BodyLimitMiddleware
+from owngpt.service.app import App
+from tests.fakes.engine import KEY, make_app
 
 
 class Slow:
@@ -43,9 +48,9 @@ class Slow:
         await self.ended.wait()
 
 
-async def start(slow: Slow, drain_seconds: float) -> tuple[asyncio.Task[None], str]:
+async def start(app: Slow | App, drain_seconds: float) -> tuple[asyncio.Task[None], str]:
     listener = bind("127.0.0.1", 0)
-    server = Server(slow.app, slow.drain, drain_seconds)
+    server = Server(app.app if isinstance(app, Slow) else create_app(app), app.drain, drain_seconds)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
@@ -77,6 +82,36 @@ async def test_draining_has_an_end() -> None:
         await anext(response.aiter_text())
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.wait_for(serving, 5)
+
+
+@pytest.mark.anyio
+async def test_connections_that_ask_for_nothing_do_not_hold_up_the_end() -> None:
+    """Nor does a request whose body does not come: it is told to come again."""
+    app = make_app()
+    serving, url = await start(app, drain_seconds=30)
+    app.wake()
+    host, port = url.removeprefix("http://").split(":")
+    silent, half_head, half_body = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
+    half_head[1].write(b"GET /v1/mod")
+    head = f"POST /v1/files HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\n"
+    half_body[1].write(f"{head}content-type: multipart/form-data; boundary=b\r\ncontent-length: 99\r\n\r\n--b".encode())
+    headers = {"authorization": f"Bearer {KEY}"}
+    async with (
+        httpx.AsyncClient(base_url=url, headers=headers) as kept_alive,
+        connect(f"{url.replace('http', 'ws')}/v1/responses", additional_headers=headers) as socket,
+    ):
+        assert (await kept_alive.get("/v1/models")).is_success
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, 5)
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+    refused = await half_body[0].read()
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in refused
+    for reader, writer in (silent, half_head, half_body):
+        assert await reader.read() == b""
+        writer.close()
+    app.close()
 
 
 @pytest.mark.anyio
