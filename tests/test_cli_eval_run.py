@@ -39,7 +39,7 @@ def test_options_alone_mean_run(tmp_path: Path) -> None:
 def test_what_cannot_be_run_here_is_named() -> None:
     done = invoke("run", "--task", "no.such")
     assert done.exit_code == 2
-    assert "there is no task 'no.such'; there are grammar.en" in done.output
+    assert "there is no task 'no.such'; there are bits.en" in done.output
 
 
 def test_the_list_names_every_task_and_what_it_is_compared_with() -> None:

@@ -18,6 +18,7 @@ from owngpt.service.completions import ending, fill_in_the_middle
 from owngpt.service.models import ServedModel
 from owngpt.text.output import ContentDelta
 from owngpt.text.parser import make_parser
+from owngpt.text.tokenizer import Tokenizer
 from owngpt.types import FinishReason, SamplingParams, TokenEvent
 
 BUNDLED = "garlic"
@@ -25,7 +26,9 @@ _START = "<|endoftext|>"  # what stands between the documents that most models a
 
 
 @contextmanager
-def local_completer(model: str | None, config_file: Path | None, engine: dict[str, Any]) -> Iterator[LocalCompleter]:
+def local_completer(
+    model: str | None, config_file: Path | None, engine: dict[str, Any], *, is_thinking: bool | None = None
+) -> Iterator[LocalCompleter]:
     """Load a folder, ORG/NAME or the bundled model, and stop it in the end. Raises `SetupError`s."""
     named = {} if model in (None, BUNDLED) else {"models": (model,)}
     settings = Settings.load(config_file, overrides={**engine, **named})
@@ -34,16 +37,20 @@ def local_completer(model: str | None, config_file: Path | None, engine: dict[st
     with progress.shown() as report:
         served = load_generator(settings, None, report)
     try:
-        yield LocalCompleter(served, settings.engine.max_running)
+        yield LocalCompleter(served, settings.engine.max_running, is_thinking)
     finally:
         served.engine.close()
 
 
 class LocalCompleter:
-    """See `Completer`. Prompts are tokenized as the server does it, and answers are parsed as it does it."""
+    """See `Completer`. Prompts are tokenized as the server does it, and answers are parsed as it does it.
 
-    def __init__(self, served: ServedModel, concurrency: int = 64) -> None:
+    `is_thinking`: whether a reasoning model thinks; None: as its template has it.
+    """
+
+    def __init__(self, served: ServedModel, concurrency: int = 64, is_thinking: bool | None = None) -> None:
         self._served, self.name, self.concurrency = served, served.name, concurrency
+        self._is_thinking = is_thinking
 
     async def generate(self, item: Item, max_tokens: int, stop: Sequence[str]) -> str:
         own = self._served.sampling  # what a server applies to a request that asks for temperature 0 alone
@@ -59,11 +66,12 @@ class LocalCompleter:
 
     async def loglikelihood(self, item: Item, continuation: str) -> float:
         """Tokens of the prompt and of the continuation are those of both together, cut where the prompt's end."""
-        before = self._prompt(item)
+        encode = self._served.tokenizer.encode
         if item.messages:
-            whole = [*before, *self._served.tokenizer.encode(continuation)]
+            before = self._prompt(item)
+            whole = [*before, *encode(continuation)]
         else:
-            whole = [*before[:1], *self._served.tokenizer.encode(item.text + continuation)]
+            before, whole = ([self.start, *encode(text)] for text in (item.text, item.text + continuation))
         events = await self._run(whole, SamplingParams(temperature=0.0, max_tokens=0, prompt_logprobs=0))
         known = next(event.prompt.logprobs for event in events if event.prompt is not None)
         assert known is not None, "they were asked for"
@@ -72,17 +80,22 @@ class LocalCompleter:
     def _prompt(self, item: Item) -> list[int]:
         served = self._served
         if item.messages:
-            return served.chat.encode(item.messages, enable_thinking=False)
+            return served.chat.encode(item.messages, enable_thinking=self._is_thinking)
         if item.suffix is not None:
             if served.tokenizer.fim is None:
                 raise Unable(f"{served.name} has no tokens for filling in the middle")
             limit = served.engine.max_model_len
             return fill_in_the_middle(served.tokenizer, item.text, item.suffix, limit, served.name)
-        return [self._start, *served.tokenizer.encode(item.text)]
+        return served.tokenizer.encode(item.text, add_special_tokens=True) or [self.start]
 
     @property
-    def _start(self) -> int:
-        """What a document begins behind."""
+    def tokenizer(self) -> Tokenizer:
+        """The model's own."""
+        return self._served.tokenizer
+
+    @property
+    def start(self) -> int:
+        """The token that a document begins behind."""
         tokenizer = self._served.tokenizer
         found = (tokenizer.bos_token_id, tokenizer.token_to_id(_START), *tokenizer.eos_token_ids)
         return next((token_id for token_id in found if token_id is not None), 0)

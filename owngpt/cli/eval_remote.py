@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from owngpt.cli.remote import AnswerFailed, opened
@@ -20,12 +19,11 @@ _START = "<|endoftext|>"  # stands before a text, so that its first token is wei
 _NUM_TOP = 20  # of a chat answer's first token
 
 
-@contextmanager
-def remote_completer(model: str | None, base_url: str, api_key: str) -> Iterator[RemoteCompleter]:
+def remote_completer(model: str | None, base_url: str, api_key: str, effort: str | None = None) -> RemoteCompleter:
     """Raises `ConfigError` where no model is named."""
     if model is None:
         raise ConfigError("--base-url needs --model: what the model is called there")
-    yield RemoteCompleter(model, base_url.rstrip("/"), api_key)
+    return RemoteCompleter(model, base_url.rstrip("/"), api_key, effort)
 
 
 class RemoteCompleter:
@@ -36,13 +34,14 @@ class RemoteCompleter:
 
     concurrency = CONCURRENCY
 
-    def __init__(self, name: str, base_url: str, api_key: str = "") -> None:
+    def __init__(self, name: str, base_url: str, api_key: str = "", effort: str | None = None) -> None:
         self.name, self._base_url, self._api_key = name, base_url, api_key
+        self._thinking = {} if effort is None else {"reasoning_effort": effort}
 
     async def generate(self, item: Item, max_tokens: int, stop: Sequence[str]) -> str:
         body = {"temperature": 0, "max_tokens": max_tokens, **({"stop": list(stop)} if stop else {})}
         if item.messages:
-            answer = await self._post("chat/completions", {**body, "messages": _messages(item)})
+            answer = await self._post("chat/completions", {**body, **self._thinking, "messages": _messages(item)})
             return str(answer["choices"][0]["message"]["content"] or "")
         suffix = {} if item.suffix is None else {"suffix": item.suffix}
         answer = await self._post("completions", {**body, "prompt": item.text, **suffix})
@@ -53,18 +52,16 @@ class RemoteCompleter:
             return await self._first_token(item, continuation)
         before = _START + item.text
         body = {"prompt": before + continuation, "echo": True, "max_tokens": 1, "temperature": 0, "logprobs": 1}
-        found = (await self._post("completions", body))["choices"][0].get("logprobs")
-        if not found or not found.get("token_logprobs"):
+        choice = (await self._post("completions", body))["choices"][0]
+        if not (choice.get("logprobs") or {}).get("token_logprobs"):
             raise Unable(f"{self._base_url} returns no log-probabilities of a prompt")
-        ends = [*found["text_offset"][1:], math.inf]
-        places = zip(found["text_offset"], ends, found["token_logprobs"], strict=True)
-        within = len(before) + len(continuation)
-        weighed = [value for start, end, value in places if end > len(before) and start < within]
-        return math.fsum(value for value in weighed if value is not None)
+        is_shown = "".join(choice["logprobs"]["tokens"][: len(_START)]).startswith(_START)  # else it counts for nothing
+        first = len(before) - (0 if is_shown else len(_START))
+        return _sum_within(choice["logprobs"], first, first + len(continuation))
 
     async def _first_token(self, item: Item, continuation: str) -> float:
         body = {"messages": _messages(item), "max_tokens": 1, "temperature": 0, "logprobs": True}
-        answer = await self._post("chat/completions", {**body, "top_logprobs": _NUM_TOP})
+        answer = await self._post("chat/completions", {**body, **self._thinking, "top_logprobs": _NUM_TOP})
         found = (answer["choices"][0].get("logprobs") or {}).get("content")
         if not found:
             raise Unable(f"{self._base_url} returns no log-probabilities of an answer")
@@ -87,3 +84,10 @@ class RemoteCompleter:
 
 def _messages(item: Item) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in item.messages]
+
+
+def _sum_within(logprobs: dict[str, Any], first: int, last: int) -> float:
+    """Of the tokens that stand, if only in part, between two characters of the echoed text."""
+    starts = logprobs["text_offset"]
+    places = zip(starts, [*starts[1:], math.inf], logprobs["token_logprobs"], strict=True)
+    return math.fsum(value for start, end, value in places if end > first and start < last and value is not None)

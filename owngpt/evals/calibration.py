@@ -70,9 +70,9 @@ async def ask_all(
     index, found = BM25(passages), dict[Language, list[Outcome]]()
     for question in questions:
         hits = index.search(question.text, NUM_PASSAGES)
-        sources = [Source(passages[number]) for number, _ in hits]
-        ranking = await rank(Question(question.text, sources), embed_for(question.text))
-        said = " ".join(one.span.of(sources[one.source].text) for one in best(ranking.candidates))
+        texts = [passages[number] for number, _ in hits]
+        ranking = await rank(Question(question.text, [Source(text) for text in texts]), embed_for(question.text))
+        said = " ".join(one.span.of(texts[one.source]) for one in best(ranking.candidates, texts))
         is_right = question.answer is not None and plain(question.answer) in plain(said)
         found.setdefault(language_of(question.text), []).append(Outcome(ranking.confidence, is_right))
     return found

@@ -17,7 +17,6 @@ from owngpt.evals.task import Answer, Item, Metric, Task
 from owngpt.evals.tasks.registry import ALL
 
 GROUPS = {True: "owngpt_chat", False: "owngpt_text"}  # by whether prompts are conversations
-_FIM = "<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>"  # as Qwen, Granite and Garlic write it
 _SCORING = '''"""How lm-evaluation-harness scores these tasks: as owngpt does."""
 
 from owngpt.evals.harness import aggregation, process
@@ -27,7 +26,7 @@ Document = Mapping[str, Any]
 
 
 def export(tasks: Sequence[tuple[Task, Sequence[Item]]], folder: Path) -> list[str]:
-    """Write the tasks with these items; the names that the harness knows them by."""
+    """Write the tasks with these items, for which `is_exported`; the names that the harness knows them by."""
     folder.mkdir(parents=True, exist_ok=True)
     scoring = [_SCORING]
     for task, items in tasks:
@@ -40,6 +39,11 @@ def export(tasks: Sequence[tuple[Task, Sequence[Item]]], folder: Path) -> list[s
             scoring.append(f'aggregate_{name}_{number} = aggregation("{task.name}", "{metric.name}")\n')
     (folder / "scoring.py").write_text("".join(scoring), encoding="utf-8")
     return [harness_name(task) for task, _ in tasks]
+
+
+def is_exported(task: Task) -> bool:
+    """Whether the harness can ask it: it sends no suffix of a gap, and searches nothing."""
+    return not task.name.startswith(("fim.", "search."))
 
 
 def harness_name(task: Task) -> str:
@@ -79,7 +83,8 @@ def _prompt(item: Item) -> str:
     if item.messages:
         assert len(item.messages) == 1, "tasks ask in one turn"
         return item.messages[0].content
-    return item.text if item.suffix is None else _FIM.format(prefix=item.text, suffix=item.suffix)
+    assert item.suffix is None, "the harness has no way to say what follows a gap"
+    return item.text
 
 
 def _yaml(task: Task, items: Sequence[Item], folder: Path) -> str:

@@ -30,7 +30,7 @@ from owngpt.model.bundled import garlic_folder
 from tests.clients.serving import Running, running
 from tests.fakes.engine import KEY
 
-TEXT = ("bits.code", "grammar.en", "grammar.ja", "fim.line", "nextline")
+TEXT = ("bits.code", "grammar.en", "grammar.ja", "nextline")
 CHAT = ("arithmetic",)
 ITEMS = {name: ALL[name].build(Materials())[:8] for name in (*TEXT, *CHAT)}
 

@@ -44,8 +44,7 @@ class Materials:
 
     def json_lines(self, file: str) -> Iterator[Any]:
         """The objects of a .jsonl.gz file of the data folder."""
-        for line in self._text(file).splitlines():
-            yield json.loads(line)
+        yield from _objects(self._text(file))
 
     def json(self, file: str) -> Any:
         """The one object of a .json.gz file."""
@@ -58,8 +57,7 @@ class Materials:
 
     def lines(self, file: str) -> Iterator[list[str]]:
         """The lines of a .tsv.gz file without column names, cut at tabs."""
-        for line in self._text(file).splitlines():
-            yield line.split("\t")
+        yield from (line.split("\t") for line in self._text(file).split("\n") if line)
 
     def members(self, file: str, ending: str) -> Iterator[tuple[str, str]]:
         """(path, text) of the files in a .tar.gz archive that end so, by path."""
@@ -78,7 +76,7 @@ class Materials:
             names = [source["name"] for source in manifest["sources"] if source["kind"] == kind]
             for name in names:
                 text = (self.corpus / f"{name}.held_out.jsonl").read_text(encoding="utf-8")
-                yield from map(json.loads, text.splitlines())
+                yield from _objects(text)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"corpus {self.corpus} cannot be read: {error!r}; make it with `owngpt train corpus`"
@@ -97,6 +95,11 @@ class Materials:
         if not path.is_file():
             raise ConfigError(f"{path} is missing; point --data at the data folder, or leave its task out")
         return path
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """Of JSON lines, in which U+2028 and the like end no line."""
+    yield from (json.loads(line) for line in text.split("\n") if line)
 
 
 @lru_cache(maxsize=2)

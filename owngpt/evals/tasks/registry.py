@@ -14,12 +14,13 @@ from owngpt.evals.tasks import (
     code,
     grammar,
     intents,
+    search,
     summaries,
     support,
     translation,
 )
 
-_MODULES = (bits, grammar, code, translation, answers, intents, summaries, arithmetic, support)
+_MODULES = (bits, grammar, code, translation, answers, intents, summaries, arithmetic, support, search)
 ALL: dict[str, Task] = {task.name: task for module in _MODULES for task in module.TASKS}
 
 
