@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,11 @@ _PASSAGE = 1_600  # characters of a passage
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--project", metavar="ID_OR_NAME", help="Whose threshold it becomes.  [default: only report]")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, path_type=Path),
+    help="Documents whose threshold it becomes: for `owngpt ask FOLDER`.",
+)
 @click.option("--rate", default=0.05, show_default=True, type=click.FloatRange(0.001, 0.5), help="Of false answers.")
 @click.option(
     "--confidence", default=0.95, show_default=True, type=click.FloatRange(0.5, 0.999), help="That the rate holds."
@@ -42,6 +48,7 @@ _PASSAGE = 1_600  # characters of a passage
 def calibrate(
     file: Path,
     project: str | None,
+    folder: Path | None,
     rate: float,
     confidence: float,
     of: Of,
@@ -65,8 +72,9 @@ def calibrate(
     found = {name: find(some, rate=rate, confidence=confidence, of=of) for name, some in outcomes.items()}
     if project is not None:
         with open_store(config_file, data_dir, database) as db:
-            for language, calibration in found.items():
-                put(db, project, language, calibration)
+            put_all(db, project, found)
+    if folder is not None:
+        put_for_ask(config_file, data_dir, folder, found)
     if as_json:
         click.echo(json.dumps({language: document(calibration) for language, calibration in found.items()}))
     else:
@@ -100,6 +108,26 @@ async def _ask(
         embed = embed_with(served, Workers())
         asked = await ask_all(questions, passages, lambda question: embed if reads(served, question) else None)
         return {str(language): outcomes for language, outcomes in asked.items()}
+
+
+def put_all(db: Database, project: str, found: Mapping[str, Calibration]) -> None:
+    """The threshold of each language."""
+    for language, calibration in found.items():
+        put(db, project, language, calibration)
+
+
+def put_for_ask(config_file: Path | None, data_dir: str | None, folder: Path, found: Mapping[str, Calibration]) -> None:
+    """Make it the one of `owngpt ask` on this folder, whether or not it has been asked before."""
+    from owngpt.cli.library import index_folder
+    from owngpt.config import Settings
+    from owngpt.store.opening import open_database
+    from owngpt.store.projects import Projects
+
+    settings = Settings.load(config_file, overrides={"data_dir": data_dir})
+    place = index_folder(settings.data_dir, folder)
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with closing(open_database(place)) as db:
+        put_all(db, Projects(db).ensure().name, found)
 
 
 def put(db: Database, project: str, language: str, found: Calibration) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from owngpt.cli.eval_calibrate import calibrate as calibrate_command
 from owngpt.cli.eval_calibrate import passages_of, put, show
+from owngpt.cli.library import index_folder
 from owngpt.errors import InvalidRequest, NotFound
 from owngpt.evals.calibration import ask_all, read_questions
-from owngpt.store.db import SQLite
+from owngpt.store.db import SQLite, database_file
 from owngpt.store.projects import Projects
 from owngpt.store.thresholds import Thresholds
 from owngpt.trust.calibrate import calibrate
@@ -71,6 +74,20 @@ async def test_the_threshold_becomes_the_projects(file: Path, tmp_path: Path) ->
     with pytest.raises(NotFound):
         put(database, "nobody", "en", found)
     database.close()
+
+
+def test_the_threshold_reaches_owngpt_ask(file: Path, tmp_path: Path) -> None:
+    """The library of a folder is a database of its own, which `--project` does not reach."""
+    rows = file.read_text().splitlines()
+    file.write_text("\n".join(rows * 40))
+    data = tmp_path / "data"
+    command = [str(file), "--folder", str(file.parent), "--data-dir", str(data), "--json"]
+    called = CliRunner().invoke(calibrate_command, command)
+    assert called.exit_code == 0, called.output
+    with closing(SQLite(database_file(index_folder(data, file.parent)))) as database:
+        stored = Thresholds(database).get(Projects(database).ensure().id, "en")
+    assert stored is not None
+    assert stored.threshold == json.loads(called.stdout)["en"]["threshold"]
 
 
 def test_it_says_when_nothing_can_be_certified() -> None:
