@@ -90,4 +90,5 @@ def _sum_within(logprobs: dict[str, Any], first: int, last: int) -> float:
     """Of the tokens that stand, if only in part, between two characters of the echoed text."""
     starts = logprobs["text_offset"]
     places = zip(starts, [*starts[1:], math.inf], logprobs["token_logprobs"], strict=True)
-    return math.fsum(value for start, end, value in places if end > first and start < last and value is not None)
+    here = [value for start, end, value in places if start < last and (start >= first or end > first)]
+    return math.fsum(value for value in here if value is not None)  # nothing foretells the first token of a prompt
