@@ -9,19 +9,19 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from random import Random
 
 from owngpt.errors import SetupError
-from owngpt.text.held_out import is_held_out_of
+from owngpt.text.held_out import HELD_OUT_ONE_IN, ONE_IN, is_held_out_of
 from owngpt.training.dedup import NearDuplicates, signature
 from owngpt.training.documents import Document, Kind, write_documents
 from owngpt.training.quality import fault, is_usable
 from owngpt.training.sources import SOURCES, Source
 
 MANIFEST = "manifest.json"
-LEAST = 3  # documents of a source of which one is held out in any case
+LEAST = 3  # documents of a source, and groups, of which some are held out in any case
 Progress = Callable[[str], None]
 
 
@@ -114,15 +114,22 @@ def _collect(source: Source, data: Path, seen: set[bytes], progress: Progress) -
         seen.add(document.fingerprint)
         is_apart = source.can_be_held_out and is_held_out_of(source.name, document.group)
         (part.held_out if is_apart else part.train).append(document)
-    if source.can_be_held_out and not part.held_out and len(part.train) >= LEAST:
-        part.held_out.append(part.train.pop(_least_likely(part.train)))
+    if source.can_be_held_out:
+        _hold_out_some(part)
     progress(f"{source.name:18} read: {len(part.train) + len(part.held_out)} documents")
     return part
 
 
-def _least_likely(documents: Sequence[Document]) -> int:
-    """Where a source is so small that chance holds nothing out: the place of one document, the same every time."""
-    return min(range(len(documents)), key=lambda place: documents[place].fingerprint)
+def _hold_out_some(part: _Collected) -> None:
+    """Where chance holds out less than half of what it should, whole groups follow, the same ones every time."""
+    one_in = ONE_IN.get(part.source.name, HELD_OUT_ONE_IN)
+    wanted = max(1, len(part.train) // (2 * one_in)) if len(part.train) >= LEAST else 0
+    order = sorted({document.group for document in part.train}, key=lambda group: sha256(group.encode()).digest())
+    for group in order:
+        if len(part.held_out) >= wanted or len(order) < LEAST:
+            break
+        part.held_out += [document for document in part.train if document.group == group]
+        part.train = [document for document in part.train if document.group != group]
 
 
 def _rule_broken(document: Document, kind: Kind, seen: set[bytes]) -> str | None:

@@ -77,6 +77,19 @@ def test_a_source_is_never_without_a_held_out_part(tmp_path: Path) -> None:
     assert (report.num_train, report.num_held_out) == (len(kept) - 1, 1)
 
 
+def test_groups_stay_together_where_chance_holds_out_too_little(tmp_path: Path) -> None:
+    kept = [f"group {n}" for n in range(2000) if not is_held_out(f"group {n}")]
+    documents = [Document("one", group, f"{part} of {group}") for group in kept for part in ("one", "two")]
+    one = Source("one", "english", ".", "MIT", "nobody", lambda _: iter(documents), 1, 1)
+    (report,) = build_corpus(tmp_path, tmp_path / "out", sources=[one], progress=lambda line: None)
+    assert report.num_held_out == pytest.approx(len(documents) / 200, abs=2)
+    train, held_out = (
+        {document.group for document in read_documents(file(tmp_path / "out", "one"))}
+        for file in (train_file, held_out_file)
+    )
+    assert not train & held_out
+
+
 def test_a_licence_that_forbids_training_is_refused(tmp_path: Path) -> None:
     one = replace(source("one", ".", ["x"]), licence="CC-BY-NC-4.0")
     with pytest.raises(SetupError, match=r"'one' has the licence 'CC-BY-NC-4.0', which does not allow training"):
