@@ -102,7 +102,7 @@ class Cutter:
         depth = width(line)
         if self._is_inside(self._state):
             return False
-        if line.lstrip().rstrip(";") in self._gap.language.ends:
+        if self._is_closing_word(line):
             return depth < self._base
         if self._has_siblings:
             return depth < self._base or (depth == self._base and self._is_apart)
@@ -125,21 +125,20 @@ class Cutter:
         for step in self._gap.language.lexis.steps(line + "\n", opened):
             self._state = step.state
             self._floor = min(self._floor, len(step.state.opens))
-        if line.strip() or (self._line == 0 and self._gap.head.strip()):
+        if line.strip():
             self._note(line, newline)
-            if line.strip() and self._is_end(line, opened):
-                self._end = self._content_end
+            if self._is_end(line, opened):
+                self._end = newline
         else:
-            self._is_apart = True
+            self._is_apart = self._content_end > 0
         self._line = newline + 1
 
     def _note(self, line: str, newline: int) -> None:
         """A line that belongs to it."""
-        if not line.strip():  # its own line was complete: what is said stands below it
-            self._has_siblings = self._opens_nothing(self._gap.head)
-            return
-        if self._content_end == 0 and self._has_siblings:
-            self._base = width(self._gap.head + line if self._line == 0 else line)
+        if self._content_end == 0 and (self._line > 0 or self._has_siblings):
+            depth = width(self._gap.head + line if self._line == 0 else line)
+            self._has_siblings = not self._gap.head.strip() or depth <= self._base  # else it is what the head opens
+            self._base = depth if self._has_siblings else self._base
         self._content_end, self._last_line, self._is_apart = newline, line, False
 
     def _is_end(self, line: str, opened: State) -> bool:
@@ -149,8 +148,12 @@ class Cutter:
         if self._has_siblings or self._is_inside(self._state):
             return False
         if self._line > 0:
-            return self._is_inside(opened) and line.strip()[:1] in CLOSERS
+            is_closed = self._is_inside(opened) and line.strip()[:1] in CLOSERS
+            return is_closed or (self._is_closing_word(line) and width(line) == self._base)
         return self._gap.language.has_colon_blocks and self._opens_nothing(line)
+
+    def _is_closing_word(self, line: str) -> bool:
+        return line.strip().rstrip(";") in self._gap.language.ends
 
     def _is_inside(self, state: State) -> bool:
         """Whether a bracket is open that was opened here, or a string."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from owngpt.service.fim.language import Language, language_of
-from owngpt.service.fim.lexis import CLOSER_OF, OPENER_OF, State
+from owngpt.service.fim.lexis import CLOSER_OF, OPENER_OF, START, State
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,17 @@ class Gap:
         return next((line.rstrip() for line in lines if line.strip()), "")
 
     @cached_property
+    def start(self) -> State:
+        """What is open where the prefix begins: a long string, if it has the end of one whose beginning was cut off."""
+        for quote in self.language.lexis.long_strings:
+            if self.prefix.count(quote) % 2 and self.suffix.count(quote) % 2 == 0 and len(quote) > 1:
+                return State("", quote)
+        return START
+
+    @cached_property
     def state(self) -> State:
         """What is open at it."""
-        return self.language.lexis.after(self.prefix)
+        return self.language.lexis.after(self.prefix, self.start)
 
     @cached_property
     def num_closable(self) -> int:

@@ -21,7 +21,6 @@ from owngpt.service.fim.lexis import State, quiet_lines
 
 _GOES_ON = re.compile(r"(?:else|elif|except|finally|case)\b|[)\]}#]")  # no statement begins so
 _FUNCTION = re.compile(r"(?:async\s+)?def\b")
-_TRIPLE = ('"""', "'''")
 _MAX_TRIED = 150_000  # characters that are parsed in search of something that fits
 _filters = Lock()  # Python's warning filters belong to the whole process
 
@@ -80,14 +79,12 @@ class _Line(NamedTuple):
 
 
 def _windows(gap: Gap) -> Iterator[PythonCheck]:
-    """The narrowest first. A file whose beginning was cut off may begin inside a string."""
-    is_torn = any(gap.prefix.count(quote) % 2 for quote in _TRIPLE)
-    for until in ("", *_TRIPLE) if is_torn else ("",):
-        lines = _statements(gap, gap.prefix, State("", until))
-        starts = [start for start in (_function(lines, gap), _outermost(lines)) if start is not None]
-        for line in dict.fromkeys(starts):
-            before = gap.prefix[line.start :]
-            yield PythonCheck(before, gap.suffix[: _end(gap, line.indent)], before[: line.indent])
+    """The narrowest first."""
+    lines = _statements(gap, gap.prefix, gap.start)
+    starts = [start for start in (_function(lines, gap), _outermost(lines)) if start is not None]
+    for line in dict.fromkeys(starts):
+        before = gap.prefix[line.start :]
+        yield PythonCheck(before, gap.suffix[: _end(gap, line.indent)], before[: line.indent])
 
 
 def _statements(gap: Gap, text: str, state: State) -> list[_Line]:
