@@ -29,6 +29,7 @@ from owngpt.service.evidence import embed_with, reads
 from owngpt.service.workers import Workers
 from owngpt.trust.answering import COMPARED, Candidate, Question, Sentence, Source
 from owngpt.trust.calibrate import Calibration, Outcome, applied, calibrate
+from owngpt.trust.extract import best
 from owngpt.trust.language import Language
 from owngpt.trust.logistic import Logistic
 from owngpt.trust.support import CombinedScorer, features
@@ -107,19 +108,25 @@ def fit_answers(found: Sequence[Sentences]) -> dict[str, object]:
     return fit_logistic(rows, [one.is_answer[sentence] for one in train for sentence in one.features])
 
 
-def ranked(one: Sentences, answers: Logistic) -> list[tuple[Candidate, Sentence]]:
+def ranked(one: Sentences, answers: Logistic) -> list[Candidate]:
     """The sentences by these weights, the likeliest first."""
-    pairs = [(Candidate(s.source, s.span, answers(row)), s) for s, row in one.features.items()]
-    return sorted(pairs, key=lambda pair: -pair[0].probability)
+    found = [Candidate(s.source, s.span, answers(row)) for s, row in one.features.items()]
+    return sorted(found, key=lambda candidate: -candidate.probability)
+
+
+def is_right(one: Sentences, order: Sequence[Candidate]) -> bool:
+    """Whether what would be shown, one to three sentences, holds the answer where it stands in its paragraph."""
+    shown = {(candidate.source, candidate.span) for candidate in best(order, one.asked.passages)}
+    return any(holds and (s.source, s.span) in shown for s, holds in one.is_answer.items())
 
 
 def fit_confidence(found: Sequence[Sentences], answers: Logistic) -> dict[str, object]:
-    """Is the likeliest sentence a right answer?"""
+    """Is what would be shown a right answer?"""
     rows, labels = [], []
     for one in found:
         if one.asked.part == "train" and (order := ranked(one, answers)):
-            rows.append(one.question.contrast([candidate for candidate, _ in order]))
-            labels.append(one.is_answer[order[0][1]])
+            rows.append(one.question.contrast(order))
+            labels.append(is_right(one, order))
     return fit_logistic(rows, labels)
 
 
@@ -130,13 +137,11 @@ def outcomes(found: Sequence[Sentences], part: str, answers: Logistic, confidenc
         if one.asked.part != part:
             continue
         order = ranked(one, answers)
-        is_right = bool(order) and one.is_answer[order[0][1]]
         if not order:
             result.append(Outcome(0.0, False))
-        elif confidence is None:
-            result.append(Outcome(similarity(one.asked), is_right))
-        else:
-            result.append(Outcome(confidence(one.question.contrast([candidate for candidate, _ in order])), is_right))
+            continue
+        sure = similarity(one.asked) if confidence is None else confidence(one.question.contrast(order))
+        result.append(Outcome(sure, is_right(one, order)))
     return result
 
 
@@ -233,13 +238,14 @@ def main() -> None:
     parser.add_argument("--embedded", type=int, default=500, help="for training, with vectors; 0: words alone")
     parser.add_argument("--statements", type=int, default=1_500, help="of each language that are embedded")
     parser.add_argument("--only", choices=["answers", "support"])
+    parser.add_argument("--language", choices=LANGUAGES, action="append", help="of answers  [default: all]")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     document = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     if arguments.only != "support":
         print("| answers | threshold | questions | answered | false answers | 95% bound | of answers false |")
         print("|---|---|---|---|---|---|---|")
-        for language in LANGUAGES:
+        for language in arguments.language or LANGUAGES:
             fit_language(language, arguments, document)
             if arguments.write:
                 write(document)

@@ -69,12 +69,12 @@ def abstained(evidence: Evidence, threshold: float, support: float | None = None
 
 def answered(evidence: Evidence, threshold: float) -> Iterator[GroundedEvent]:
     """Each sentence on a line of its own, between quotation marks."""
-    texts = (passage.text for passage in evidence.passages)
+    texts = [passage.text for passage in evidence.passages]
     marks = choose_marks(texts, is_japanese=is_japanese(evidence.question))
     sentences: list[SentenceSupport] = []
-    for source, span, _ in best(evidence.ranked):
+    for source, span, _ in best(evidence.ranked, texts):
         start = sentences[-1].end + 1 if sentences else 0
-        text = f"{marks.open}{span.of(evidence.passages[source].text)}{marks.close}"
+        text = f"{marks.open}{span.of(texts[source])}{marks.close}"
         citation = cite(evidence.passages[source], *span, index=start + len(text), support=1.0)
         yield says(f"\n{text}" if sentences else text)
         yield citation

@@ -18,6 +18,7 @@ from owngpt.trust.sentences import Span, split_sentences
 from owngpt.trust.terms import coverage, terms, weight
 
 COMPARED = 6  # sentences, of those that are likeliest
+_OWN = ("here", "near", "pairs", "asks_kind", "has_kind", "lacking_near", "worst_near")  # what else tells of a sentence
 _NAME = re.compile(r"(?<!^)\b[A-Z][\w'’-]+|[\u30a1-\u30fa\u30fc]{2,}|\b[A-Z]{2,}\b")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -54,7 +55,8 @@ class Question:
         self.sentences = [s for i, source in enumerate(sources) for s in _sentences(i, source.text)]
         self._asked = terms(text)
         self._weights = _rarity(self._asked, [s.text for s in self.sentences])
-        self._rarest = sorted(self._asked, key=lambda term: -self._weights[term])[:3]
+        self._rare_first = sorted(self._asked, key=lambda term: -self._weights[term])
+        self._at = {(sentence.source, sentence.span): sentence for sentence in self.sentences}
         self._pairs = set(pairwise(self._asked))
         self._names, self._numbers = set(_NAME.findall(text)), set(_NUMBER.findall(text))
         self._kind = kind_of(text)
@@ -64,7 +66,8 @@ class Question:
         """What speaks for this sentence and against it, each about 0 to 1. `similarity` is a cosine."""
         here_terms, near_terms = terms(sentence.text), terms(sentence.near)
         here, near = (coverage(self._asked, by, self._weights) for by in (here_terms, near_terms))
-        rarest = sum(term in near_terms for term in self._rarest) / max(1, len(self._rarest))
+        rarest = self._rare_first[:3]
+        rare = sum(term in near_terms for term in rarest) / max(1, len(rarest))
         pairs = len(self._pairs & set(pairwise(here_terms))) / max(1, len(self._pairs))
         kind = self._kind
         has = float(kind is not None and has_kind(kind, sentence.text, self.text))
@@ -73,9 +76,9 @@ class Question:
             "here^2": here * here,
             "near": near,
             "near^2": near * near,
-            "rarest": rarest,
-            "near*rarest": near * rarest,
-            "here*rarest": here * rarest,
+            "rarest": rare,
+            "near*rarest": near * rare,
+            "here*rarest": here * rare,
             "pairs": pairs,
             "here*pairs": here * pairs,
             "names": _share(self._names, sentence.near),
@@ -84,6 +87,12 @@ class Question:
             "here*has_kind": here * has,
             **({f"lacks_{kind.name}": 1.0 - has} if kind is not None else {}),
             "length": min(1.0, math.log1p(len(sentence.text)) / 6.5),
+            "first": float(sentence.span.start == 0),
+            "density": sum(term in here_terms for term in self._asked) / max(1, len(here_terms)),
+            "said_here": self._said(here_terms),
+            "said_near": self._said(near_terms),
+            **self._lacking("here", here_terms),
+            **self._lacking("near", near_terms),
             "has_similarity": float(similarity is not None),
             "similarity": 0.0 if similarity is None else similarity,
             **self._wholes[sentence.source],
@@ -104,20 +113,44 @@ class Question:
 
     def contrast(self, ranked: Sequence[Candidate]) -> dict[str, float]:
         """What tells a right first sentence from a wrong one: how far it is ahead, and what it lacks."""
-        best, *others = [candidate.probability for candidate in ranked[:COMPARED]]
-        total = best + math.fsum(others)
+        first, *others = ranked[:COMPARED]
+        elsewhere = next((one.probability for one in others if one.source != first.source), 0.0)
+        logit = _logit(first.probability)
+        total = math.fsum(one.probability for one in ranked[:COMPARED])
+        own = self.features(self._at[first.source, first.span])
         return {
-            "logit": _logit(best),
-            "gap": _logit(best) - _logit(others[0] if others else 0.0),
+            "logit": logit,
+            "gap": logit - _logit(others[0].probability if others else 0.0),
+            "gap_elsewhere": logit - _logit(elsewhere),
             "sum": total,
-            "share": best / total,
-            **self._wholes[ranked[0].source],
+            "share": first.probability / total,
+            "whole_elsewhere": max((whole["whole"] for whole in self._others(first.source)), default=0.0),
+            **{name: own[name] for name in _OWN},
+            **self._wholes[first.source],
         }
+
+    def _others(self, source: int) -> list[dict[str, float]]:
+        return [whole for number, whole in enumerate(self._wholes) if number != source]
+
+    def _said(self, by: Mapping[str, int]) -> float:
+        """How much of the question is said, whatever part of it that is: much of a long one is more than all of a
+        short one.
+        """
+        return math.log1p(math.fsum(self._weights[term] for term in self._asked if term in by)) / 3
+
+    def _lacking(self, name: str, by: Mapping[str, int]) -> dict[str, float]:
+        """How many of the question's terms are not there, and how rare the rarest of these is beside the others."""
+        lacking = [term for term in self._rare_first if term not in by]
+        worst = self._weights[lacking[0]] / (self._weights[self._rare_first[0]] or 1.0) if lacking else 0.0
+        return {f"lacking_{name}": min(1.0, len(lacking) / 5), f"worst_{name}": worst}
 
     def _of_source(self, text: str) -> dict[str, float]:
         """What is the same for all sentences of a source."""
-        whole = coverage(self._asked, terms(text), self._weights)
+        found = terms(text)
+        whole = coverage(self._asked, found, self._weights)
         return {
+            "asked": math.log1p(len(self._asked)) / 3,
+            **self._lacking("whole", found),
             "whole": whole,
             "whole^2": whole * whole,
             "names_missing": float(bool(self._names) and _share(self._names, text) < 1),

@@ -10,6 +10,7 @@ from owngpt.trust.sentences import Span
 from owngpt.trust.vectors import Embed, cosine
 
 MAX_SENTENCES = 3  # of an answer
+_LOOKED_AT = 12  # sentences, some of which may say the same in several documents
 _NEAR_BEST = 0.6  # of the best one's probability: what else is worth saying
 
 
@@ -32,9 +33,13 @@ async def rank(asked: Question, embed: Embed | None = None, ranked: list[Candida
     return Ranking(ranked, asked.confidence(ranked))
 
 
-def best(ranked: Sequence[Candidate]) -> list[Candidate]:
-    """What an answer consists of: the first one, and those that are nearly as likely."""
-    return [one for one in ranked[:MAX_SENTENCES] if one.probability >= ranked[0].probability * _NEAR_BEST]
+def best(ranked: Sequence[Candidate], texts: Sequence[str]) -> list[Candidate]:
+    """What an answer consists of: the first one, and those of the next that are nearly as likely and say it in other
+    words. `texts` are those of the sources.
+    """
+    found = {"".join(one.span.of(texts[one.source]).split()): one for one in reversed(ranked[:_LOOKED_AT])}
+    different = sorted(found.values(), key=lambda one: -one.probability)
+    return [one for one in different[:MAX_SENTENCES] if one.probability >= ranked[0].probability * _NEAR_BEST]
 
 
 async def _similarities(asked: Question, places: set[tuple[int, Span]], embed: Embed) -> dict[Sentence, float]:

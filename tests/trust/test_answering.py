@@ -38,8 +38,15 @@ def test_a_question_that_is_not_answered_has_little_confidence() -> None:
 
 def test_what_is_far_behind_the_best_is_not_said() -> None:
     ranked = Question("When was the Eiffel Tower built by Gustave Eiffel?", [Source(TOWER)]).rank()
-    assert 1 <= len(best(ranked)) <= 3
-    assert best([]) == []
+    assert 1 <= len(best(ranked, [TOWER])) <= 3
+    assert best([], []) == []
+
+
+def test_what_two_documents_say_is_said_once() -> None:
+    texts = [TOWER, f"Elsewhere. {TOWER}"]
+    shown = best(Question("When was the Eiffel Tower built?", [Source(text) for text in texts]).rank(), texts)
+    said = [one.span.of(texts[one.source]) for one in shown]
+    assert len(said) == len(set(said))
 
 
 @pytest.mark.parametrize(
