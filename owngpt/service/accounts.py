@@ -54,6 +54,11 @@ class Accounts:
         tally = self.meter.open(caller, kind, named or model, names=(model,), tier=tier, request_id=request_id)
         return Account(tally, reservation)
 
+    def check(self, caller: Caller, model: str, tier: Tier) -> None:
+        """Raise `InsufficientQuota` and `RateLimitReached` as `open` would now; nothing is taken or metered."""
+        self.budgets.check(caller)
+        self.rates.check(caller, model, tier if caller.tier is None else caller.tier)
+
     def _load(self, caller: Caller) -> None:
         self.rates.load(caller.project_id)
         self.budgets.load(caller.organization_id, caller.project_id)

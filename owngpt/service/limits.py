@@ -125,6 +125,12 @@ class Limits:
             self.accounts.rates.forget()
             self.accounts.budgets.forget()
 
+    def check(self, model: str, claim: Claim, caller: Caller) -> None:
+        """Raise what `admit` would for one choice now; nothing is taken. For work that has to be done before it."""
+        self._check(1, model, claim, self._capacity_for(claim))
+        if self.accounts is not None:
+            self.accounts.check(caller, model, claim.tier)
+
     @contextmanager
     def admit(
         self,
@@ -149,7 +155,7 @@ class Limits:
         is none to spare, and `InvalidRequest` when there never will be; `InsufficientQuota` and `RateLimitReached`.
         Leaving tells account and metrics how it ended: finished, rejected, failed, or aborted.
         """
-        limit = max(1, self._capacity // 2) if claim.tier.is_spare else self._capacity
+        limit = self._capacity_for(claim)
         at_once = max(1, min(num_prompts, MAX_AT_ONCE, limit // num_choices))
         self._check(num_choices * at_once, model, claim, limit)
         account = None
@@ -178,6 +184,9 @@ class Limits:
         """Admit nothing more; return when everything that was admitted has ended."""
         self.is_draining = True
         await self._idle.wait()
+
+    def _capacity_for(self, claim: Claim) -> int:
+        return max(1, self._capacity // 2) if claim.tier.is_spare else self._capacity
 
     def _check(self, num_choices: int, model: str, claim: Claim, limit: int) -> None:
         if self.is_draining:

@@ -105,12 +105,17 @@ class Reservation:
         self._organization_id, self._model, self._clock = organization_id, model, clock
         self._taken: Mapping[Bucket, int] = {}
 
-    def admit(self) -> None:
-        """Take one request. Raises `RequestLimitReached`, and `TokenLimitReached` where no token is free."""
+    def check(self) -> None:
+        """Raise `RequestLimitReached`, and `TokenLimitReached` where no token is free; nothing is taken."""
         now = self._clock()
         self._show(now)
         self._check(self._requests, 1, now)
         self._check(self._tokens, 1, now)
+
+    def admit(self) -> None:
+        """Take one request. Raises as `check` does."""
+        self.check()
+        now = self._clock()
         for bucket in self._requests:
             bucket.take(1, now)
         self._show(now)
@@ -188,10 +193,17 @@ class RateLimits:
 
     def admit(self, caller: Caller, model: str, tier: Tier) -> Reservation:
         """Take a request of what applies to it. Raises `RequestLimitReached` and `TokenLimitReached`."""
-        buckets = list(self._applying(caller, model, is_batch=tier is Tier.BATCH))
-        reservation = Reservation(buckets, caller.organization_id, model, self._clock)
+        reservation = self._reservation(caller, model, tier)
         reservation.admit()
         return reservation
+
+    def check(self, caller: Caller, model: str, tier: Tier) -> None:
+        """Raise what `admit` would; nothing is taken."""
+        self._reservation(caller, model, tier).check()
+
+    def _reservation(self, caller: Caller, model: str, tier: Tier) -> Reservation:
+        buckets = list(self._applying(caller, model, is_batch=tier is Tier.BATCH))
+        return Reservation(buckets, caller.organization_id, model, self._clock)
 
     def _applying(self, caller: Caller, model: str, *, is_batch: bool) -> Iterator[Bucket]:
         for scope in (model, ALL_MODELS):

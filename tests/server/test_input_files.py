@@ -97,3 +97,20 @@ async def test_slow_files_leave_room_for_the_others(monkeypatch: pytest.MonkeyPa
         finally:
             release.set()
     app.close()
+
+
+async def test_a_request_that_is_refused_has_no_file_read() -> None:
+    """Where there is no room, or no request left of the limit, a file is not even looked up; in the background it is."""
+    app = make_app("330 m.")
+    async with client_of(app) as client:
+        assert (await ask(client, file_id="file-gone")).status_code == 404
+        [project] = (await client.get("/v1/organization/projects")).json()["data"]
+        limits = f"/v1/organization/projects/{project['id']}/rate_limits/rl-*"
+        assert (await client.post(limits, json={"max_requests_per_1_minute": 1})).status_code == 200
+        assert (await client.post("/v1/responses", json={"input": "Hi"})).status_code == 200
+        refused = await ask(client, file_id="file-gone")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        await client.post(limits, json={"max_requests_per_1_minute": 1_000})
+        app.limits.is_draining = True
+        assert (await ask(client, file_id="file-gone")).status_code == 503
+    app.close()

@@ -20,6 +20,7 @@ from owngpt.service.responses.rendering import check_calls
 from owngpt.service.responses.sources import find_item, may_read
 from owngpt.service.responses.truncation import fit
 from owngpt.service.responses.turn import Context, Turn, seal_of
+from owngpt.service.tiers import claim_of
 from owngpt.service.workers import INLINE_COST
 from owngpt.store.conversations import Conversations, no_conversation
 from owngpt.store.responses import OPEN, OwnedItem, Responses
@@ -53,7 +54,8 @@ async def prepare(app: App, caller: Caller, turn: Turn, memory: Memory | None = 
     if _needs_nothing(turn):
         context = _context(app, caller, turn, {})
     else:
-        places = limiter(app, turn.input)
+        if (places := limiter(app, turn.input)) is not None and not turn.fields.get("background"):
+            await check_room(app, caller, turn)
         context = await to_thread.run_sync(_context, app, caller, turn, memory or {}, limiter=places)
     if turn.may_drop:
         context = await _fitted(app, caller, turn, context)
@@ -61,6 +63,15 @@ async def prepare(app: App, caller: Caller, turn: Turn, memory: Memory | None = 
         return Prepared(turn, context)
     edit = {"type": "truncation", "summary": f"left out, oldest first: {', '.join(context.dropped)}"}
     return Prepared(replace(turn, fields={**turn.fields, "context_edits": [edit]}), context)
+
+
+async def check_room(app: App, caller: Caller, turn: Turn) -> None:
+    """Before files are read, which takes long: raise what would be raised behind it now. What is made in the background
+    can wait for room.
+    """
+    claim = claim_of(app.settings, caller, turn.tier, turn.patience)
+    await app.limits.refresh(caller)
+    app.limits.check(turn.model.name, claim, caller)
 
 
 def _needs_nothing(turn: Turn) -> bool:
