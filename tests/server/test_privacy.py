@@ -57,10 +57,18 @@ COMPLETION = {
     "store": True,
     "unknown": [ALL],
 }
+FIM = {
+    **COMPLETION,
+    "suffix": ALL,
+    "context": [{"path": "a.py", "text": ALL}],
+    "repository": "a",
+    "mode": "raw",
+}
 PATHS = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": COMPLETION,
     "/v1/completions?echo": {**COMPLETION, "echo": True},
+    "/v1/fim/completions": FIM,
 }
 
 
