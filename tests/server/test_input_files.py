@@ -22,9 +22,10 @@ TEXT = "The tower is 330 m tall."
 DATA = base64.b64encode(TEXT.encode()).decode()
 
 
-async def ask(client: httpx.AsyncClient, **part: Any) -> httpx.Response:
+async def ask(client: httpx.AsyncClient, *, background: bool = False, **part: Any) -> httpx.Response:
     content = [{"type": "input_text", "text": "How tall?"}, {"type": "input_file", **part}]
-    return await client.post("/v1/responses", json={"input": [{"role": "user", "content": content}]})
+    body = {"input": [{"role": "user", "content": content}], "background": background}
+    return await client.post("/v1/responses", json=body)
 
 
 def prompt(app: App) -> str:
@@ -100,7 +101,7 @@ async def test_slow_files_leave_room_for_the_others(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_request_that_is_refused_has_no_file_read() -> None:
-    """Where there is no room, or no request left of the limit, a file is not even looked up; in the background it is."""
+    """Without room, or a request left of the limit, a file is not even looked up; in the background it is."""
     app = make_app("330 m.")
     async with client_of(app) as client:
         assert (await ask(client, file_id="file-gone")).status_code == 404
@@ -110,6 +111,7 @@ async def test_a_request_that_is_refused_has_no_file_read() -> None:
         assert (await client.post("/v1/responses", json={"input": "Hi"})).status_code == 200
         refused = await ask(client, file_id="file-gone")
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert (await ask(client, background=True, file_id="file-gone")).status_code == 404
         await client.post(limits, json={"max_requests_per_1_minute": 1_000})
         app.limits.is_draining = True
         assert (await ask(client, file_id="file-gone")).status_code == 503
