@@ -17,6 +17,7 @@ from typing import Any, Literal, overload
 from owngpt.errors import SetupError
 from owngpt.types import Message, Tool, ToolCall
 
+MIN_KEY = 12  # letters
 Kind = Literal["english", "japanese", "code", "chat"]
 
 
@@ -83,6 +84,11 @@ def from_json(fields: dict[str, Any]) -> Document:
         tuple(_message_from_json(message) for message in fields.get("messages", ())),
         tuple(Tool(**tool) for tool in fields.get("tools", ())),
     )
+
+
+def keys_of(*texts: str) -> tuple[str, ...]:
+    """The keys of texts that are long enough to be nobody else's by chance."""
+    return tuple(key for key in map(key_of, texts) if len(key) >= MIN_KEY)
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ from owngpt.text.held_out import is_held_out_of
 from owngpt.text.prompts import NOT_IN_TEXT, SUPPORTED, Language, answer_from, extract, quoted, support
 from owngpt.text.quotes import DOUBLE
 from owngpt.text.sentences import sentences
-from owngpt.training.documents import Document
+from owngpt.training.documents import Document, keys_of
 from owngpt.training.sources.archives import lines_of, text_of
 from owngpt.training.sources.questions import json_files, squad_group
 from owngpt.training.sources.talk import answered, any_variant
@@ -175,4 +176,5 @@ def read_asdc_correctness(path: Path) -> Iterator[Document]:
     """What a customer said at a travel desk, and statements that follow from it or not."""
     for item in map(json.loads, lines_of(path)):
         said = "\n".join([*(turn["text"] for turn in item["context"]), *item["sources"]])
-        yield _supports("asdc-correct", said, said, "".join(item["targets"]), item["correct"], "ja")
+        judged = _supports("asdc-correct", said, said, "".join(item["targets"]), item["correct"], "ja")
+        yield replace(judged, keys=keys_of("".join(item["sources"])))

@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from owngpt.text.prompts import as_dialogue, describe, restate, shorten, summarize
-from owngpt.training.documents import Document
+from owngpt.training.documents import Document, keys_of
 from owngpt.training.sources.archives import lines_of, members_of, text_of
 from owngpt.training.sources.talk import answered, any_variant
 
@@ -75,14 +75,14 @@ def read_scud(path: Path) -> Iterator[Document]:
 
 
 def _scud(group: str, item: Any, statements: Sequence[str]) -> Document:
-    rng = Random(item["sid"]["id"])
+    rng, keys = Random(item["sid"]["id"]), keys_of("".join(item["sources"]))
     turns = [("店員" if turn["name"] == "agent" else "お客様", turn["text"]) for turn in item["context"]]
     dialogue = as_dialogue([*turns, ("お客様", "".join(item["sources"]))])
     if rng.random() < 0.5:
         asked, wanted = restate(dialogue, "ja", variant=any_variant(rng)), "\n".join(statements)
-        return Document("scud", group, messages=answered(asked, wanted))
+        return Document("scud", group, messages=answered(asked, wanted), keys=keys)
     asked = summarize(dialogue, "ja", variant=any_variant(rng))
-    return Document("scud", group, messages=answered(asked, "".join(statements)))
+    return Document("scud", group, messages=answered(asked, "".join(statements)), keys=keys)
 
 
 def read_sgd_summaries(path: Path) -> Iterator[Document]:

@@ -10,13 +10,12 @@ from pathlib import Path
 from random import Random
 
 from owngpt.text.prompts import LANGUAGES, Language, translate
-from owngpt.training.documents import Document, key_of
+from owngpt.training.documents import Document, keys_of
 from owngpt.training.sources.archives import lines_of, members_of, text_of
 from owngpt.training.sources.prose import strip_roles
 from owngpt.training.sources.talk import answered, any_variant, exchange
 from owngpt.types import Message
 
-MIN_KEY = 12  # letters of a sentence that is nobody else's by chance
 AMI_GROUP = 50  # sentences of a meeting that stay together
 TRANSLATORS: dict[Language, tuple[str, ...]] = {
     "ja": (
@@ -42,8 +41,7 @@ def translation(
         messages = (Message("system", rng.choice(TRANSLATORS[target])), *exchange(given, wanted))
     else:
         messages = answered(translate(given, target, variant=any_variant(rng)), wanted)
-    keys = tuple(key for key in map(key_of, (english, japanese)) if len(key) >= MIN_KEY)
-    return Document(source, group, messages=messages, keys=keys)
+    return Document(source, group, messages=messages, keys=keys_of(english, japanese))
 
 
 def read_tatoeba(path: Path) -> Iterator[Document]:
