@@ -16,13 +16,18 @@ from tests.clients.serving import Running, Serve, running, tiny_app, tiny_checkp
 
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Serve]:
-    """Start a server for an App; all of them stop at the end of the session."""
+    """Start a server for an App; all of them stop at the end of the session, at the same time."""
+    started: list[Running] = []
     with ExitStack() as servers:
 
         def start(app: App) -> Running:
-            return servers.enter_context(running(app))
+            started.append(servers.enter_context(running(app)))
+            return started[-1]
 
         yield start
+        for one in started:
+            if one.server is not None:
+                one.server.should_exit = True
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,13 @@ from tests.fakes.model import VOCAB_SIZE, edit_config, family_checkpoint
 from tests.fakes.text import QWEN_MARKS, QWEN_SPECIAL, byte_tokenizer
 
 
+class BackgroundServer(Server):
+    """Signals belong to the main thread, which runs the tests."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 @dataclass(frozen=True)
 class Running:
     """A server that listens: `url` ends in /v1."""
@@ -26,16 +33,10 @@ class Running:
     app: App
     url: str
     key: str = KEY
+    server: BackgroundServer | None = None  # where its end can be asked for
 
 
 Serve = Callable[[App], Running]
-
-
-class BackgroundServer(Server):
-    """Signals belong to the main thread, which runs the tests."""
-
-    def capture_signals(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def running(app: App) -> Iterator[Running]:
     while not server.started and thread.is_alive():
         sleep(0.005)
     try:
-        yield Running(app, base_url("127.0.0.1", listener))
+        yield Running(app, base_url("127.0.0.1", listener), server=server)
     finally:
         server.should_exit = True
         thread.join()
