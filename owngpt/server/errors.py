@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,6 +69,8 @@ class ErrorMiddleware:
 
         try:
             await self.app(scope, receive, watched_send)
+        except ClientDisconnect:
+            pass  # in the middle of the body: nobody is there to be told
         except Exception as error:
             request_error = as_request_error(error, scope.get("state", {}).get("request_id", "-"))
             if not has_started:

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -85,7 +86,7 @@ async def test_draining_has_an_end() -> None:
 
 
 @pytest.mark.anyio
-async def test_connections_that_ask_for_nothing_do_not_hold_up_the_end() -> None:
+async def test_connections_that_ask_for_nothing_do_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
     """Nor does a request whose body does not come: it is told to come again."""
     app = make_app()
     serving, url = await start(app, drain_seconds=30)
@@ -112,6 +113,25 @@ async def test_connections_that_ask_for_nothing_do_not_hold_up_the_end() -> None
         assert await reader.read() == b""
         writer.close()
     app.close()
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.anyio
+async def test_whoever_leaves_in_the_middle_of_a_body_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Each upload that was broken off left a stack trace in the log."""
+    app = make_app()
+    serving, url = await start(app, drain_seconds=1)
+    host, port = url.removeprefix("http://").split(":")
+    head = f"POST /v1/embeddings HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\ncontent-length: 99\r\n\r\n"
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f'{head}{{"model"'.encode())
+    await asyncio.sleep(0.1)
+    writer.close()
+    await asyncio.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(serving, 5)
+    app.close()
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.anyio
