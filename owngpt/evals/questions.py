@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from owngpt.trust.terms import terms
 
@@ -41,27 +44,40 @@ class BM25:
     """Robertson and Zaragoza (2009), over terms."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._places: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        self._lengths: list[int] = []
+        found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        lengths, distinct = [], []
         for number, text in enumerate(texts):
             counts = terms(text)
-            self._lengths.append(counts.total())
+            lengths.append(counts.total())
+            distinct.append(len(counts))
             for term, count in counts.items():
-                self._places[term].append((number, count))
-        self._mean = sum(self._lengths) / max(1, len(self._lengths)) or 1.0
+                found[term].append((number, count))
+        self._places = {term: np.array(places, dtype=np.int64).T for term, places in found.items()}
+        self._distinct_N = np.array(distinct)
+        length_N = np.array(lengths, dtype=float)
+        self._length_N = 1 - _B + _B * length_N / (length_N.mean() or 1.0 if len(texts) else 1.0)
 
     def search(self, query: str, count: int, *, without: Collection[int] = ()) -> list[tuple[int, float]]:
         """(text, score), the best first; `without` are not there."""
-        scores: Counter[int] = Counter()
-        total = len(self._lengths)
-        for term in terms(query):
-            places = self._places.get(term, [])
-            rarity = math.log(1 + (total - len(places) + 0.5) / (len(places) + 0.5))
-            for number, n in places:
-                length = 1 - _B + _B * self._lengths[number] / self._mean
-                scores[number] += rarity * n * (_K1 + 1) / (n + _K1 * length)  # type: ignore[assignment]
-        found = [(number, float(score)) for number, score in scores.most_common(count + len(without))]
-        return [hit for hit in found if hit[0] not in without][:count]
+        score_N = np.zeros(len(self._length_N))
+        for number_P, count_P in self._of(query):
+            rarity = math.log(1 + (len(score_N) - len(number_P) + 0.5) / (len(number_P) + 0.5))
+            score_N[number_P] += rarity * count_P * (_K1 + 1) / (count_P + _K1 * self._length_N[number_P])
+        score_N[list(without)] = 0.0
+        first = np.argsort(-score_N, kind="stable")[:count]
+        return [(int(number), float(score_N[number])) for number in first if score_N[number] > 0]
+
+    def alike(self, text: str) -> set[int]:
+        """The texts that have most of their terms in common with this one, or it with them."""
+        common_N = np.zeros(len(self._length_N))
+        for number_P, _ in self._of(text):
+            common_N[number_P] += 1
+        shorter_N = np.minimum(self._distinct_N, len(terms(text)))
+        return {int(number) for number in np.flatnonzero(common_N > _ALIKE * np.maximum(shorter_N, 1))}
+
+    def _of(self, text: str) -> Iterator[NDArray[np.int64]]:
+        """Of each of its terms: in which texts it stands, and how often."""
+        return (self._places[term] for term in terms(text) if term in self._places)
 
 
 def asked(paragraphs: Sequence[Paragraph], count: int, *, passages: int = 5, seed: int = 0) -> Iterator[Asked]:
@@ -73,10 +89,11 @@ def asked(paragraphs: Sequence[Paragraph], count: int, *, passages: int = 5, see
     questions = [(number, *q) for number, paragraph in enumerate(paragraphs) for q in paragraph.questions]
     shuffled.shuffle(questions)
     index = BM25([paragraph.text for paragraph in paragraphs])
-    known = [frozenset(terms(paragraph.text)) for paragraph in paragraphs]
     for turn, (own, question, _, start) in enumerate(questions[:count]):
         is_answerable = turn % 2 == 0
-        found = index.search(question, passages, without=() if is_answerable else _alike(known, own))
+        found = index.search(
+            question, passages, without=() if is_answerable else {own, *index.alike(paragraphs[own].text)}
+        )
         places = [number for number, _ in found]
         answer = (places.index(own), start) if own in places else None
         texts, scores = [paragraphs[number].text for number in places], [score for _, score in found]
@@ -90,12 +107,3 @@ def _parts(documents: Sequence[str], shuffled: random.Random) -> dict[str, Part]
         name: next(part for cut, part in cuts if place < cut * len(order) or cut == 1.0)
         for place, name in enumerate(order)
     }
-
-
-def _alike(known: Sequence[frozenset[str]], own: int) -> set[int]:
-    """The paragraph, and those that share most of their terms with it."""
-    mine = known[own]
-    alike = {
-        number for number, other in enumerate(known) if len(mine & other) > _ALIKE * max(1, min(len(mine), len(other)))
-    }
-    return alike | {own}
