@@ -16,7 +16,7 @@ from owngpt.cli import progress
 from owngpt.cli.eval_calibrate import calibrate
 from owngpt.cli.eval_citations import citations
 from owngpt.cli.eval_pii import pii
-from owngpt.cli.eval_run import list_tasks, run, tasks
+from owngpt.cli.eval_run import leaderboard, list_tasks, run, tasks
 from owngpt.cli.options import config_option
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def eval() -> None:
 
 eval.add_command(run)
 eval.add_command(list_tasks)
+eval.add_command(leaderboard)
 eval.add_command(tasks)
 eval.add_command(pii)
 eval.add_command(calibrate)

@@ -1,4 +1,4 @@
-"""`owngpt eval run | list | tasks`: a model on the tasks of `owngpt/evals/tasks`, beside their baselines."""
+"""`owngpt eval run | list | leaderboard | tasks`: models on the tasks of `owngpt/evals/tasks`, beside baselines."""
 
 from __future__ import annotations
 
@@ -90,6 +90,26 @@ def list_tasks() -> None:
         needs = "" if task.needs == "nothing" else f"  needs --{task.needs}"
         metrics = ", ".join(metric.name for metric in task.metrics)
         click.echo(f"{task.name:16} {task.title}: {metrics}; beside {', '.join(task.baselines) or 'BM25'}{needs}")
+
+
+@click.command()
+@click.argument("reports", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--published", type=FILE, help="Vendors' own figures (JSON), shown apart and marked as theirs.")
+@click.option("--out", type=FILE, help="Write one page of HTML here.")
+def leaderboard(reports: Sequence[Path], published: Path | None, out: Path | None) -> None:
+    """Put REPORTS of `owngpt eval run` side by side, if they come from the same items and prompts.
+
+    Prints Markdown. Of two reports of one model the later one counts, task by task.
+    """
+    from owngpt.evals.leaderboard import markdown, read_published, side_by_side
+    from owngpt.evals.leaderboard_page import page
+    from owngpt.evals.report import read_report
+
+    board = side_by_side([read_report(file) for file in reports])
+    theirs = [] if published is None else read_published(published)
+    if out is not None:
+        out.write_text(page(board, theirs), encoding="utf-8")
+    click.echo(markdown(board, theirs))
 
 
 @click.group()

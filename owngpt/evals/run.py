@@ -35,6 +35,7 @@ class Result:
     num_items: int
     seconds: float
     rows: Sequence[Row]
+    is_lower_better: bool = False  # by the first metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def run_task(task: Task, items: Sequence[Item], contestants: Sequence[Contestant
     judged = {one.by: _judged(task, items, one.answer(items)) for one in everybody}
     rows = [_row(task, one, judged[one.by], _rivals(one, everybody, judged)) for one in everybody]
     seconds = time.perf_counter() - start
-    return Result(task.name, task.title, task.title_ja, task.digest(items), len(items), seconds, rows)
+    is_lower_better = task.metrics[0].is_lower_better
+    return Result(task.name, task.title, task.title_ja, task.digest(items), len(items), seconds, rows, is_lower_better)
 
 
 def _judged(task: Task, items: Sequence[Item], answers: Sequence[Answer]) -> Judged:

@@ -5,6 +5,7 @@ Seeded, so the same answers always have the same interval; paired, so the differ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -49,6 +50,8 @@ def compare(metric: Metric, ours: Array, theirs: Array) -> Comparison:
 
 
 def _figure(value: float, resampled: Array) -> Figure:
+    if np.isnan(resampled).all():  # nothing to measure by, such as no item of a class
+        return Figure(float(value), math.nan, math.nan)
     low, high = np.nanquantile(resampled, LEVEL)
     return Figure(float(value), float(low), float(high))
 

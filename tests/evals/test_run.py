@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from owngpt.evals.completer import answer_all
+from owngpt.evals.graders import recall_of
 from owngpt.evals.run import Contestant, run_task
 from owngpt.evals.stats import compare, figure
 from owngpt.evals.task import Answer, Item, Metric, Task, mean
@@ -82,6 +84,11 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
     assert found.difference.value == pytest.approx(0.08)
     assert (found.is_better, found.is_clear) == (True, False)
     assert not compare(RIGHT, theirs, ours).is_better
+
+
+def test_a_class_without_items_has_no_figure() -> None:
+    empty = recall_of("recall", lambda item: False, lambda item, answer: 1.0)
+    assert all(map(math.isnan, figure(empty, np.zeros((5, 2)))))
 
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
