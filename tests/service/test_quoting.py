@@ -67,6 +67,24 @@ async def test_marks_become_quotation_marks_and_a_citation() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    "said",
+    [
+        '"[1] The Eiffel Tower was built in 1889".',
+        "The Eiffel Tower was built in 1889 by Gustave Eiffel. Paris is on the Seine.",
+        'It was 1999. "[2] Tokyo Tower was built in 1958". No.',
+        "Bread is baked of flour.",
+    ],
+)
+async def test_what_a_model_says_is_never_surer_than_what_would_be_extracted(said: str) -> None:
+    """So a threshold that was calibrated on extracted answers lets no more questions through to a model."""
+    app = make_app(said)
+    passages = (passage(PARIS, start=10), passage(TOKYO, "b"))
+    evidence = await gather(app, QUESTION, passages)
+    assert verdict_of(await ask(app, passages=passages)).support <= evidence.confidence
+
+
+@pytest.mark.anyio
 async def test_the_model_sees_the_passages_and_the_question_in_the_last_turn() -> None:
     app = make_app("Yes.")
     await ask(app)
