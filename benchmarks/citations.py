@@ -105,7 +105,9 @@ def main() -> None:
     """Make pieces until the time is over; print the table of what there is, and write it when all is there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--answers", type=int, default=2000, help="of each model")
-    parser.add_argument("--minutes", type=float, default=10.0, help="after which no more pieces are begun")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="after which no more pieces are begun; one is, in any case"
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--done", type=Path, default=Path("build/citations.jsonl"), help="pieces that are done")
     parser.add_argument("--write", action="store_true", help="the table into results/, if all pieces are done")
@@ -127,11 +129,12 @@ def run(wanted: Sequence[Piece], arguments: argparse.Namespace) -> dict[Piece, d
     until = time.monotonic() + 60 * arguments.minutes
     with tempfile.TemporaryDirectory() as folder:
         models = {"garlic": None, "random weights": _random_model(Path(folder) / "tiny")}
-        for piece in wanted:
-            if piece not in made and time.monotonic() < until:
-                asked = list(cases(texts, attacks, piece.answers, piece.seed))
-                made[piece] = _attacked(models[piece.model], piece, asked)
-                _append(arguments.done, piece, made[piece])
+        for piece in [piece for piece in wanted if piece not in made]:
+            asked = list(cases(texts, attacks, piece.answers, piece.seed))
+            made[piece] = _attacked(models[piece.model], piece, asked)
+            _append(arguments.done, piece, made[piece])
+            if time.monotonic() > until:
+                break
     return {piece: made[piece] for piece in wanted if piece in made}
 
 
