@@ -52,6 +52,13 @@ class LocalCompleter:
         self._served, self.name, self.concurrency = served, served.name, concurrency
         self._is_thinking = is_thinking
 
+    @property
+    def about(self) -> dict[str, str]:
+        """Weights, number format, and how a greedy answer is shaped by the checkpoint's own settings."""
+        one, sampling = self._served.fingerprint, self._served.sampling
+        penalty = {"repetition_penalty": str(sampling.repetition_penalty)}
+        return {"weights": one.weights[:16], "dtype": one.dtype, "numerics": one.numerics, **penalty}
+
     async def generate(self, item: Item, max_tokens: int, stop: Sequence[str]) -> str:
         own = self._served.sampling  # what a server applies to a request that asks for temperature 0 alone
         sampling = replace(own, temperature=0.0, max_tokens=max_tokens, stop=tuple(stop))

@@ -38,6 +38,11 @@ class RemoteCompleter:
         self.name, self._base_url, self._api_key = name, base_url, api_key
         self._thinking = {} if effort is None else {"reasoning_effort": effort}
 
+    @property
+    def about(self) -> dict[str, str]:
+        """Where it was asked."""
+        return {"base_url": self._base_url, **self._thinking}
+
     async def generate(self, item: Item, max_tokens: int, stop: Sequence[str]) -> str:
         body = {"temperature": 0, "max_tokens": max_tokens, **({"stop": list(stop)} if stop else {})}
         if item.messages:

@@ -55,7 +55,8 @@ class Session:
                     continue
                 _say(results[-1], number, len(tasks), monotonic() - start)
         made = datetime.now(UTC).isoformat(timespec="seconds")
-        return Report(self.completer.name, made, f"owngpt {__version__}", results, left_out, {"limit": self.limit})
+        settings = {**self.completer.about, **({} if self.limit is None else {"limit": str(self.limit)})}
+        return Report(self.completer.name, made, f"owngpt {__version__}", results, left_out, settings)
 
     def _measure(self, task: Task, items: Sequence[Item]) -> Result:
         with self._contestants(task, items) as contestants:

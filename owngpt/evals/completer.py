@@ -7,7 +7,7 @@ Implementations: a model of this process (`cli/eval_local.py`) and any server th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from owngpt.errors import OwnGPTError
@@ -31,6 +31,11 @@ class Completer(Protocol):
 
     @property
     def concurrency(self) -> int: ...
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """What its answers depend on beside the prompts, for reports."""
+        ...
 
     async def generate(self, item: Item, max_tokens: int, stop: Sequence[str]) -> str:
         """Its greedy answer to the item's prompt, without the stop string that ended it."""

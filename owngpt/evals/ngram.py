@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from owngpt.errors import ConfigError
 from owngpt.evals.task import Answer, Item
 
-Tokens = NDArray[np.int64]
+Tokens = NDArray[np.integer[Any]]
 Hashes = NDArray[np.uint64]
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
@@ -47,7 +48,7 @@ class NGrams:
     """A model of up to `order` tokens in a row, of what `tokens` hold."""
 
     def __init__(self, tokens: Sequence[int] | Tokens, vocab_size: int, order: int = 5) -> None:
-        ids = np.asarray(tokens, dtype=np.int64)
+        ids = tokens if isinstance(tokens, np.ndarray) else np.array(tokens, dtype=np.int64)
         self.order, self._vocab_size = min(order, len(ids)), vocab_size
         self._orders: list[_Order] = []  # the shortest first
         longer: Tokens | None = None
@@ -71,7 +72,7 @@ class NGrams:
 def read_token_files(files: Sequence[Path]) -> Tokens:
     """The tokens of training runs: plain uint16, as `owngpt train pretrain` packs them. Raises `ConfigError`."""
     try:
-        return np.concatenate([np.fromfile(file, dtype=np.uint16) for file in files]).astype(np.int64)
+        return np.concatenate([np.fromfile(file, dtype=np.uint16) for file in files])
     except (OSError, ValueError) as error:
         raise ConfigError(f"token files cannot be read: {error}") from error
 
@@ -102,8 +103,9 @@ def _counted(ids: Tokens, length: int, longer: Tokens | None) -> tuple[_Order, T
         count = _found(*np.unique(_hashes(ids, length)[longer + 1], return_counts=True), gram)
     context_C, owner_G = np.unique(_hashes(ids, length - 1)[first], return_inverse=True)
     weights = (count, count == 1, count == 2, count > 2)
-    sums = [np.bincount(owner_G, weights=weight, minlength=len(context_C)).astype(np.int64) for weight in weights]
-    return _Order(gram, count, context_C, sums[0], np.stack(sums[1:], axis=1), _discounts(count)), first
+    sums = [np.bincount(owner_G, weights=weight, minlength=len(context_C)).astype(np.int32) for weight in weights]
+    kinds_C3 = np.stack(sums[1:], axis=1)
+    return _Order(gram, count.astype(np.int32), context_C, sums[0], kinds_C3, _discounts(count)), first
 
 
 def _hashes(ids: Tokens, length: int) -> Hashes:

@@ -24,7 +24,7 @@ class Report:
     software: str
     results: Sequence[Result]
     left_out: Mapping[str, str] = field(default_factory=dict)  # task -> why
-    settings: Mapping[str, Any] = field(default_factory=dict)  # what the figures depend on beside the items
+    settings: Mapping[str, str] = field(default_factory=dict)  # what the figures depend on beside the items
 
     def to_json(self) -> dict[str, Any]:
         """The inverse of `from_json`."""
@@ -56,7 +56,8 @@ def read_report(file: Path) -> Report:
 
 def markdown(report: Report) -> str:
     """A table with a line for everybody who answered a task; ✓ marks what is clear of its baselines."""
-    lines = [f"# {report.model}", "", f"{report.made}, {report.software}", "", *_table(report.results), ""]
+    about = ", ".join([report.made, report.software, *(f"{name} {value}" for name, value in report.settings.items())])
+    lines = [f"# {report.model}", "", about, "", *_table(report.results), ""]
     lines.append("✓ better than every baseline of the task, and the 95% intervals do not overlap.")
     lines += _listed("Not clear of a baseline", [said for result in report.results for said in not_clear(result)])
     lines += _listed("Left out", [f"{task}: {why}" for task, why in report.left_out.items()])

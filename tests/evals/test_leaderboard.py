@@ -30,7 +30,9 @@ def report(model: str, share: float, items: list[Item] = ITEMS, name: str = "ech
     right = int(share * len(items))
     answers = [Answer(item.references[0] if n < right else "wrong") for n, item in enumerate(items)]
     result = run_task(task, items, [Contestant(model, "model", lambda _: answers)])
-    return Report(model, "2026-11-20T20:00:00+00:00", "owngpt 0", [result], {"qa.en": "needs --data"}, {"limit": None})
+    return Report(
+        model, "2026-11-20T20:00:00+00:00", "owngpt 0", [result], {"qa.en": "needs --data"}, {"dtype": "bf16"}
+    )
 
 
 def test_a_report_is_read_back_as_it_was(tmp_path: Path) -> None:

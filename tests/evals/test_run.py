@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ class Parrot:
     """Repeats the last word; prefers short continuations."""
 
     name, concurrency = "parrot", 3
-    at_once = most_at_once = 0
+    about: Mapping[str, str] = MappingProxyType({})
 
     async def generate(self, item: Item, max_tokens: int, stop: Sequence[str]) -> str:
         return item.messages[-1].content.split()[-1]

@@ -15,7 +15,7 @@ from owngpt.evals.graders import bits_per_byte
 from owngpt.evals.task import Item, Needs, Task
 from owngpt.evals.tasks.materials import Materials
 
-NUM_ITEMS = 150
+NUM_ITEMS = 400
 _BYTES = range(400, 2_000)  # of a text: 2,048 tokens hold it, whatever the tokenizer
 
 
