@@ -98,7 +98,8 @@ def _counted(ids: Tokens, length: int, longer: Tokens | None) -> tuple[_Order, T
     The longest ones are counted as they come; shorter ones by how many different tokens precede them, which is how
     many of the next longer ones (`longer`: a place of each) end so.
     """
-    gram, first, count = np.unique(_hashes(ids, length), return_index=True, return_counts=True)
+    gram, first, counted = np.unique(_hashes(ids, length), return_index=True, return_counts=True)
+    count: Tokens = counted
     if longer is not None:
         count = _found(*np.unique(_hashes(ids, length)[longer + 1], return_counts=True), gram)
     context_C, owner_G = np.unique(_hashes(ids, length - 1)[first], return_inverse=True)
