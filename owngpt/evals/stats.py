@@ -43,10 +43,10 @@ def compare(metric: Metric, ours: Array, theirs: Array) -> Comparison:
     sign = -1.0 if metric.is_lower_better else 1.0
     pairs = [(metric.reduce(ours[pick]), metric.reduce(theirs[pick])) for pick in _picks(len(ours))]
     resampled = sign * np.array(pairs)
-    values = sign * np.array([metric.reduce(ours), metric.reduce(theirs)])
-    difference = _figure(float(values[0] - values[1]), resampled[:, 0] - resampled[:, 1])
-    our_low, their_high = np.nanquantile(resampled[:, 0], LEVEL[0]), np.nanquantile(resampled[:, 1], LEVEL[1])
-    return Comparison(difference, difference.low > 0, bool(our_low > their_high))
+    our, their = (sign * metric.reduce(rows) for rows in (ours, theirs))
+    difference = _figure(our - their, resampled[:, 0] - resampled[:, 1])
+    is_clear = _figure(our, resampled[:, 0]).low > _figure(their, resampled[:, 1]).high
+    return Comparison(difference, difference.low > 0, is_clear)
 
 
 def _figure(value: float, resampled: Array) -> Figure:

@@ -1,4 +1,4 @@
-"""Which passage answers a question, among four hundred: SQuAD and JaQuAD, questions of held-out paragraphs.
+"""Which passage answers a question, among a thousand: SQuAD and JaQuAD, questions of held-out paragraphs.
 
 What searches is not a model of language, so `cli/eval_product.py` answers: the product's own search, beside BM25.
 """
@@ -15,7 +15,7 @@ from owngpt.evals.tasks.answers import Question, paragraphs, questions
 from owngpt.evals.tasks.materials import Materials
 from owngpt.text.prompts import Language
 
-NUM_ITEMS, NUM_PASSAGES = 300, 400
+NUM_ITEMS, NUM_PASSAGES = 300, 1_000
 LONGEST: dict[Language, int] = {"en": 700, "ja": 350}  # characters of a passage
 
 
@@ -51,6 +51,6 @@ def _task(language: Language, title: str, title_ja: str) -> Task:
 
 
 TASKS = (
-    _task("en", "Search among 400 passages, English", "四百の文章からの検索（英語）"),
-    _task("ja", "Search among 400 passages, Japanese", "四百の文章からの検索（日本語）"),
+    _task("en", "Search among 1,000 passages, English", "千の文章からの検索（英語）"),
+    _task("ja", "Search among 1,000 passages, Japanese", "千の文章からの検索（日本語）"),
 )
