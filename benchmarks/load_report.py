@@ -13,7 +13,7 @@ from benchmarks.clients import Seen
 from benchmarks.process import Sample
 
 WARM_SECONDS = 60.0  # for which a server may grow
-WINDOW_SECONDS = 30.0  # at the beginning and at the end of what is compared
+WINDOW_SECONDS = 60.0  # at the beginning and at the end of what is compared: from one trim of the heap to the next
 GROWTH = 0.05
 MB = 1e6
 
