@@ -21,7 +21,7 @@ from owngpt.model import activations
 from owngpt.model.activations import Activation
 from owngpt.model.transformer import embedding
 from owngpt.model.values import Values, architecture, read_any_json, read_json
-from owngpt.model.weights import StoredTensor, auto_dtype, fill, find_tensors, read_index
+from owngpt.model.weights import SMALL_FLOATS, StoredTensor, auto_dtype, fill, find_tensors, read_index
 
 Pooling = Literal["mean", "cls"]
 
@@ -101,14 +101,17 @@ class Encoder(nn.Module):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Weights stay mapped (fp16 becomes float32). `CheckpointError` names the file or tensor that is wrong."""
+        """Weights stay mapped (fp16 becomes float32, and float8 what the others are).
+
+        `CheckpointError` names the file or tensor that is wrong.
+        """
         config = EncoderConfig.from_folder(folder)
         with torch.device("meta"):
             encoder = cls(config)
         stored = read_index(folder)
         prefix = _prefix(stored, folder)
-        found = find_tensors(encoder, stored, lambda name: prefix + stored_name(name), folder)
-        fill(encoder, found, auto_dtype(found["words.weight"]))
+        found = find_tensors(encoder, stored, lambda name: prefix + stored_name(name), folder, SMALL_FLOATS)
+        fill(encoder, found, auto_dtype(found["norm.weight"]))
         return encoder.eval().requires_grad_(False)
 
     @property

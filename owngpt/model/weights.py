@@ -25,9 +25,10 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+SMALL_FLOATS = {**_FLOATS, "F8_E4M3": torch.float8_e4m3fn}  # without scales; a decoder's have some, so it takes none
 _CODES = {"U8": torch.uint8}  # blocks of 4-bit numbers and their scales, for the parameters that are that
 _WORDS = {"I32": torch.int32}  # what GPTQ and AWQ pack such numbers into
-_SIZES = {**_FLOATS, **_CODES, **_WORDS}
+_SIZES = {**SMALL_FLOATS, **_CODES, **_WORDS}
 _INTEGERS = {torch.uint8: _CODES, torch.int32: _WORDS}
 _HEAD = "lm_head.weight"
 _BODIES = ("model.", "model.language_model.", "language_model.model.", "")  # where checkpoints keep the decoder
@@ -145,11 +146,15 @@ def read_index(folder: Path) -> dict[str, StoredTensor]:
 
 
 def find_tensors(
-    module: nn.Module, stored: Mapping[str, StoredTensor], stored_name: Callable[[str], str], folder: Path
+    module: nn.Module,
+    stored: Mapping[str, StoredTensor],
+    stored_name: Callable[[str], str],
+    folder: Path,
+    floats: Mapping[str, torch.dtype] = _FLOATS,
 ) -> dict[str, StoredTensor]:
     """Parameter name -> its tensor. `CheckpointError` names the first that is missing or has another shape."""
     return {
-        name: find_tensor(stored, stored_name(name), tuple(parameter.shape), folder, parameter.dtype)
+        name: find_tensor(stored, stored_name(name), tuple(parameter.shape), folder, parameter.dtype, floats)
         for name, parameter in module.named_parameters()
     }
 
@@ -160,8 +165,9 @@ def find_tensor(
     shape: tuple[int, ...],
     folder: Path,
     dtype: torch.dtype = torch.float32,
+    floats: Mapping[str, torch.dtype] = _FLOATS,
 ) -> StoredTensor:
-    """The tensor `name`, if it is as a parameter needs it; any float will do for another. Raises `CheckpointError`."""
+    """The tensor `name`, if it is as a parameter needs it; `floats` may stand for others. Raises `CheckpointError`."""
     tensor = stored.get(name)
     if tensor is None:
         raise CheckpointError(f"{folder}: tensor {name} is missing from the weights")
@@ -169,7 +175,7 @@ def find_tensor(
         raise CheckpointError(
             f"{tensor.file}: tensor {name} has shape {list(tensor.shape)}; config.json asks for {list(shape)}"
         )
-    dtypes = _INTEGERS.get(dtype, _FLOATS)
+    dtypes = _INTEGERS.get(dtype, floats)
     if tensor.dtype not in dtypes:
         raise CheckpointError(f"{tensor.file}: tensor {name} has dtype {tensor.dtype}, not one of {', '.join(dtypes)}")
     return tensor

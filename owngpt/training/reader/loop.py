@@ -122,7 +122,7 @@ class ReaderTrainer:
 
     def _report(self, norm: float) -> None:
         step, last = self.state.step, self.config.num_steps
-        if step % 10 == 0 or step == last:
+        if step % 20 == 0 or step == last:
             rest = (last - step) * self.state.seconds / step
             losses = "  ".join(f"{name} {value:.3f}" for name, value in sorted(self.recent.items()))
             speed = self.state.tokens / self.state.seconds

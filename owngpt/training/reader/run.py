@@ -18,7 +18,7 @@ from owngpt.training.reader.export import export_reader
 from owngpt.training.reader.loop import ReaderConfig, ReaderTrainer
 from owngpt.training.reader.made_claims import made_claims
 from owngpt.training.reader.pair_tasks import Answer, Check
-from owngpt.training.reader.start import CLS, SEP, make_start
+from owngpt.training.reader.start import CLS, SEP, UNKNOWN, make_start
 from owngpt.training.reader.task import Models, Task
 from owngpt.training.reader.vocabulary import is_japanese
 
@@ -33,7 +33,8 @@ def train_reader(data: Path, base: Path, out: Path, config: ReaderConfig, progre
         make_start(data, base, start, progress)
     tokenizer = tokenizer_of(out)
     vocabulary = tokenizer.get_vocab()
-    models = Models(trainable(start, vocabulary[CLS], vocabulary[SEP]), Encoder.load(base).to(torch.bfloat16))
+    teacher = Encoder.load(base).to(torch.bfloat16)
+    models = Models(trainable(start, vocabulary[CLS], vocabulary[SEP]), teacher, vocabulary[UNKNOWN])
     progress("reading examples")
     trainer = ReaderTrainer(models, tasks(tokenizer, data), japanese_rows(tokenizer), config, out, progress)
     state = trainer.run()

@@ -21,11 +21,11 @@ from owngpt.training.reader.examples import (
     read_passages,
     read_translations,
 )
-from owngpt.training.reader.export import write_reader
+from owngpt.training.reader.export import WORDS, write_reader
 from owngpt.training.reader.vocabulary import MARKS, extend_vocabulary, is_japanese, write_tokenizer
 
 NUM_PIECES = 16_000  # Japanese, single characters included
-CLS, SEP = MARKS["cls_token"], MARKS["sep_token"]
+CLS, SEP, UNKNOWN = MARKS["cls_token"], MARKS["sep_token"], MARKS["unk_token"]
 
 
 def make_start(data: Path, base: Path, out: Path, progress: Callable[[str], None] = print) -> None:
@@ -42,8 +42,7 @@ def make_start(data: Path, base: Path, out: Path, progress: Callable[[str], None
     japanese = tokenizer.encode_batch([pair.japanese for pair in translations], add_special_tokens=False)
     pairs = [(first.ids, second.ids) for first, second in zip(english, japanese, strict=True)]
     weights = load_file(base / "model.safetensors")
-    name = "embeddings.word_embeddings.weight"
-    weights[name] = first_rows(weights[name], vocabulary, [p for p in vocabulary if is_japanese(p)], pairs)
+    weights[WORDS] = first_rows(weights[WORDS], vocabulary, [p for p in vocabulary if is_japanese(p)], pairs)
     torch.manual_seed(0)
     config = json.loads((base / "config.json").read_text("utf-8")) | {"vocab_size": len(vocabulary)}
     heads = Reader(Encoder.load(base), vocabulary[CLS], vocabulary[SEP]).head_state()

@@ -31,10 +31,14 @@ class Task(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What learns, and the English embedding model that it starts from, which stays as it is."""
+    """What learns, and the English embedding model that it starts from, which stays as it is.
+
+    The teacher knows no Japanese pieces: in English texts, too, they are `unknown_id` to it.
+    """
 
     reader: Reader
     teacher: Encoder
+    unknown_id: int
 
     def embed(self, texts: Sequence[Ids]) -> Tensor:
         """[B, E] float32 of unit length, with gradients."""
@@ -42,8 +46,10 @@ class Models:
 
     def taught(self, texts: Sequence[Ids]) -> Tensor:
         """What the teacher makes of (English) texts."""
+        known = self.teacher.config.vocab_size
         with torch.no_grad():
-            return unit_vectors(self.teacher, self._wrapped(texts))
+            plain = [[i if i < known else self.unknown_id for i in ids] for ids in texts]
+            return unit_vectors(self.teacher, self._wrapped(plain))
 
     def _wrapped(self, texts: Sequence[Ids]) -> list[Ids]:
         return [[self.reader.cls_id, *ids, self.reader.sep_id] for ids in texts]

@@ -36,6 +36,11 @@ def weights_after(data: Path, base: Path, out: Path, *lengths: int) -> dict[str,
     return loaded[1]
 
 
+def rounded(weight: torch.Tensor) -> torch.Tensor:
+    """As it is stored."""
+    return weight.to(torch.float8_e4m3fn).bfloat16()
+
+
 def test_the_result_embeds_and_reads_pairs(folders: tuple[Path, Path, Path]) -> None:
     reader = PairReader.load(folders[2] / "model")
     found = reader.answer("市長はどこに住んでいますか?", ["港には船があります。", f"市長は{TOWNS[0]}に住んでいます。"])
@@ -65,8 +70,8 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(folders: tuple[Path, 
 def test_english_rows_of_the_embedding_stay(folders: tuple[Path, Path, Path]) -> None:
     _, base, out = folders
     before, after = (Encoder.load(folder).words.weight for folder in (base, out / "model"))
-    assert torch.equal(before[2000:10000].bfloat16(), after[2000:10000])
-    assert not torch.equal(Encoder.load(out / "start").words.weight[30522:].bfloat16(), after[30522:])
+    assert torch.equal(rounded(before[2000:10000]), after[2000:10000])
+    assert not torch.equal(rounded(Encoder.load(out / "start").words.weight[30522:]), after[30522:])
 
 
 def test_other_settings_do_not_go_on_from_a_checkpoint(folders: tuple[Path, Path, Path]) -> None:
