@@ -97,7 +97,17 @@ async def test_raw_is_what_the_model_says() -> None:
 
 async def test_nothing_is_offered_that_would_break_the_file() -> None:
     assert await offered(make_app("foo(\n"), "x = ", path="a.py") == ""
-    assert await offered(make_app("1, 2\n"), '{"a": ', "\n}", path="a.json") == "1"[:0]
+    assert await offered(make_app("1, 2\n"), '{"a": ', "\n}", path="a.json") == ""
+
+
+async def test_lines_end_as_the_files_do() -> None:
+    app = make_app("if x:\n        return 1\n\ndef g():\n")
+    assert await offered(app, "def f(x):\r\n    ", "\r\n", path="a.py") == "if x:\r\n        return 1"
+    assert "\r" not in asked(app)
+
+
+async def test_nothing_at_all_may_be_completed() -> None:
+    assert await offered(make_app("import os\n\nx\n"), "", "", path="a.py") == "import os"
 
 
 async def test_the_line_that_is_written_is_the_beginning_of_the_middle() -> None:

@@ -62,7 +62,7 @@ def respond(request: Request, body: FimRequest) -> Response:
 def prompt_of(body: FimRequest) -> FimPrompt:
     """Wire -> what the service works on."""
     room = MAX_CONTEXT_TOKENS if body.max_context_tokens is None else body.max_context_tokens
-    gap = Gap(body.prompt, body.suffix or "", body.path)
+    gap = Gap.of(body.prompt, body.suffix or "", body.path)
     return FimPrompt(gap, body.snippets, body.repository or REPOSITORY, room, body.truncation != "disabled")
 
 

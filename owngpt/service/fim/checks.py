@@ -17,7 +17,6 @@ from owngpt.service.fim.language import JSON, PYTHON, TOML
 from owngpt.service.fim.lexis import balance
 from owngpt.service.fim.python import PythonCheck
 
-MAX_PARSED = 400_000  # characters: a longer file is checked by its brackets
 _MAX_BALANCED = 20_000  # characters on either side that are looked at for brackets
 
 
@@ -60,13 +59,12 @@ class DataCheck:
 
 def check_of(gap: Gap) -> Check:
     """The strictest check that means something here."""
-    if len(gap.prefix) + len(gap.suffix) <= MAX_PARSED:
-        if gap.language is PYTHON and (check := PythonCheck.of(gap)) is not None:
-            return check
-        if gap.language is JSON:
-            return _data_check(gap, json.loads, JSON_FILLERS)
-        if gap.language is TOML:
-            return _data_check(gap, tomllib.loads, TOML_FILLERS)
+    if gap.language is PYTHON and (check := PythonCheck.of(gap)) is not None:
+        return check
+    if gap.language is JSON:
+        return _data_check(gap, json.loads, JSON_FILLERS)
+    if gap.language is TOML:
+        return _data_check(gap, tomllib.loads, TOML_FILLERS)
     return BracketCheck(gap)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 GROUP = 16  # lines
-_MOST = 16  # characters per token: what is longer is cut before it is tokenized
+MOST = 16  # characters per token: what is longer is cut before it is tokenized
 
 Encode = Callable[[str], list[int]]
 
@@ -30,12 +30,12 @@ class Cut(NamedTuple):
 def fit_end(text: str, room: int, encode: Encode) -> Cut:
     """The end of a text."""
     starts = [0, *_group_ends(text)]
-    return _fit(text, room, encode, [text[start:] for start in _near(starts, len(text) - _MOST * room)], from_end=True)
+    return _fit(text, room, encode, [text[start:] for start in _near(starts, len(text) - MOST * room)], from_end=True)
 
 
 def fit_start(text: str, room: int, encode: Encode) -> Cut:
     """The beginning of a text."""
-    ends = [end for end in (*_group_ends(text), len(text)) if end <= _MOST * room] or [min(len(text), _MOST * room)]
+    ends = [end for end in (*_group_ends(text), len(text)) if end <= MOST * room] or [min(len(text), MOST * room)]
     return _fit(text, room, encode, [text[:end] for end in reversed(ends)], from_end=False)
 
 

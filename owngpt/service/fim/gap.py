@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from owngpt.service.fim.language import Language, language_of
 from owngpt.service.fim.lexis import CLOSER_OF, OPENER_OF, START, State
 
+MAX_SIDE = 200_000  # characters on either side that are looked at; a model reads fewer
+
 
 @dataclass(frozen=True)
 class Gap:
-    """`prefix` stands before it and `suffix` behind it; either may have been cut by whoever sent it."""
+    """`prefix` stands before it and `suffix` behind it; either may have been cut by whoever sent it.
+
+    Lines end with a line feed inside; `newline` is how they end outside.
+    """
 
     prefix: str
     suffix: str = ""
     path: str | None = None
+    newline: str = "\n"
+
+    @classmethod
+    def of(cls, prefix: str, suffix: str, path: str | None) -> Gap:
+        """From what a client sends, which may come from Windows."""
+        if "\r\n" not in prefix + suffix:
+            return cls(prefix, suffix, path)
+        return cls(prefix.replace("\r\n", "\n"), suffix.replace("\r\n", "\n"), path, "\r\n")
+
+    @cached_property
+    def nearby(self) -> Gap:
+        """The same with no more on either side than is looked at."""
+        return replace(self, prefix=self.prefix[-MAX_SIDE:], suffix=self.suffix[:MAX_SIDE])
 
     @cached_property
     def language(self) -> Language:
@@ -29,7 +47,7 @@ class Gap:
     @cached_property
     def tail(self) -> str:
         """What stands on its line behind it."""
-        return self.suffix.partition("\n")[0].rstrip("\r")
+        return self.suffix.partition("\n")[0]
 
     @cached_property
     def next_line(self) -> str:

@@ -53,12 +53,12 @@ LANGUAGES = (
 _BY_SUFFIX = {suffix: language for language in LANGUAGES for suffix in language.suffixes}
 _BY_NAME = {"makefile": ".mk", "dockerfile": ".dockerfile", "gemfile": ".rb", "rakefile": ".rb", ".bashrc": ".sh"}
 _PYTHON_LINE = re.compile(
-    r"^\s*(?:(?:async )?def \w+\(|class \w+.*:\s*$|from [\w.]+ import |import [\w.]+(?: as \w+)?\s*$|elif .*:\s*$|"
-    r"(?:if|for|while|with|except|try|else)\b[^{;]*:\s*$|@\w[\w.]*(?:\(.*\))?\s*$)",
+    r"^[ \t]*(?:(?:async )?def \w+\(|class \w+[^\n]*:[ \t]*$|from [\w.]+ import |import [\w.]+(?: as \w+)?[ \t]*$|"
+    r"(?:if|elif|for|while|with|except|try|else)\b[^{;\n]*:[ \t]*$|@\w[\w.]*(?:\([^\n]*\))?[ \t]*$)",
     re.MULTILINE,
 )
-_TOML_LINE = re.compile(r"^\[\[?[\w.\"-]+\]\]?\s*$", re.MULTILINE)
-_C_LINE = re.compile(r"[;{}]\s*$", re.MULTILINE)
+_TOML_LINE = re.compile(r"^\[\[?[\w.\"-]+\]\]?[ \t]*$", re.MULTILINE)
+_C_LINE = re.compile(r"[;{}]$", re.MULTILINE)
 
 
 def language_of(path: str | None, text: str) -> Language:

@@ -59,7 +59,8 @@ async def offers(app: App, prompt: FimPrompt, generation: Generation, asked: Ask
             shown, reason = part.feed(said), event.finish_reason
             if reason is None and part.is_done:
                 reason = FinishReason.STOP
-            yield Offer(shown + (part.finish() if reason else ""), reason)
+            shown += part.finish() if reason else ""
+            yield Offer(shown.replace("\n", prompt.gap.newline), reason)
             if reason is not None:
                 break
     finally:
@@ -68,4 +69,6 @@ async def offers(app: App, prompt: FimPrompt, generation: Generation, asked: Ask
 
 
 def _part(gap: Gap, asked: Asked) -> _Part:
-    return _Everything() if asked == "raw" else Cutter(gap, check_of(gap), mode_of(gap, asked))
+    if asked == "raw":
+        return _Everything()
+    return Cutter(gap.nearby, check_of(gap.nearby), mode_of(gap, asked))

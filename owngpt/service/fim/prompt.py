@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from owngpt.errors import InvalidRequest
 from owngpt.service.completions import ending, start_of
-from owngpt.service.fim.fitting import Cut, fit_end, fit_start
+from owngpt.service.fim.fitting import MOST, Cut, fit_end, fit_start
 from owngpt.service.fim.gap import Gap
 from owngpt.service.generate import Prepared
 from owngpt.service.models import ServedModel
@@ -30,6 +30,7 @@ _ANSWER_SHARE = 4  # of the context is kept for the answer, however much it may 
 _CONTEXT_SHARE = 4  # of the room is kept for other files, if there are any
 _SUFFIX_SHARE = 4  # where both do not fit, the suffix has a quarter of the room
 _MARGIN = 16  # tokens for marks
+_UNTITLED = "untitled"
 _LONG_LINE = 1_000  # characters: such a line is no unit to begin with
 _MOST_TAKEN_BACK = 4  # tokens; a character has no more bytes
 
@@ -120,8 +121,9 @@ class FimPrompt:
         included: list[Snippet] = []
         ids: list[int] = []
         for other in self.others:
-            written = writer.snippet(other, self.gap)
-            if len(written) + len(ids) <= room:
+            is_far_too_long = len(other.text) > MOST * max(room, 0)
+            written = [] if is_far_too_long else writer.snippet(other, self.gap)
+            if not is_far_too_long and len(written) + len(ids) <= room:
                 included.append(other)
                 ids = written + ids
         return included, writer.context(self.repository, ids, self.gap.path) if included else []
@@ -162,7 +164,9 @@ class _Writer:
         assert self._marks is not None
         assert self._marks.repo is not None
         assert self._marks.file is not None
-        name = [] if self._marks.has_path_inside else self.encode(f"{path or 'untitled'}\n")
+        if self._marks.has_path_inside:
+            return [self._marks.repo, *self.encode(repository), *ids, self._marks.file]
+        name = self.encode(f"{path or _UNTITLED}\n")
         return [self._marks.repo, *self.encode(f"{repository}\n"), *ids, self._marks.file, *name]
 
     def write(self, gap: Gap, prefix: Cut, suffix: list[int], context: list[int]) -> _Beginning:
@@ -170,7 +174,7 @@ class _Writer:
         tokenizer, marks = self._tokenizer, self._marks
         outside, inside = (context, []) if self._has_files else ([], context)
         if self._has_files and context and marks is not None and marks.has_path_inside:
-            inside = self.encode(f"{gap.path or 'untitled'}\n")
+            inside = self.encode(f"{gap.path or _UNTITLED}\n")
         front = [*tokenizer.opening, *outside]
         if marks is None:
             text = self._taken_back([*inside, *prefix.ids])
