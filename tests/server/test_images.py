@@ -66,6 +66,15 @@ async def test_a_response_without_images_has_no_warnings() -> None:
     assert "warnings" not in response.json()
 
 
+async def test_a_search_looks_for_what_was_said_and_not_for_the_note() -> None:
+    app = make_app("Hello!")
+    store = (await post(app, "/v1/vector_stores")).json()["id"]
+    tools = [{"type": "file_search", "vector_store_ids": [store]}]
+    response = await post(app, input=[asking("Tower height?")], tools=tools)
+    search = next(item for item in response.json()["output"] if item["type"] == "file_search_call")
+    assert search["queries"] == ["Tower height"]
+
+
 async def test_a_conversation_takes_them() -> None:
     response = await post(make_app("Hello!"), "/v1/conversations", items=[asking("What is this?")])
     assert response.headers["x-owngpt-ignored"] == "items[0].content[1].input_image"

@@ -14,6 +14,7 @@ from owngpt.errors import InvalidRequest, PermissionDenied
 from owngpt.service.app import App, Caller
 from owngpt.service.privacy import Guard
 from owngpt.service.responses.items import Item, is_user_message, item_id, text_of
+from owngpt.service.responses.unseen import NOTE
 from owngpt.service.search import Weights, search
 from owngpt.store.filters import Filter
 from owngpt.types import Passage
@@ -71,7 +72,7 @@ async def find(
 
 def queries_of(items: Sequence[Item]) -> list[str]:
     """The newest question; where it follows another one, also both together, because it may mean nothing alone."""
-    said = [text_of(item["content"]).strip() for item in items if is_user_message(item)]
+    said = [text_of(item["content"]).replace(NOTE, "").strip() for item in items if is_user_message(item)]
     said = [text for text in said if text][-2:]
     if not said:
         raise InvalidRequest("'file_search' needs a message of the user to search for.", param="input")
