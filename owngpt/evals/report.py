@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +29,8 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The inverse of `from_json`."""
-        return {"format": FORMAT, **asdict(self)}
+        fields: dict[str, Any] = _without_nan({"format": FORMAT, **asdict(self)})
+        return fields
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Report:
@@ -102,10 +104,24 @@ def _result(fields: Mapping[str, Any]) -> Result:
     return Result(**{**fields, "rows": [_row(row) for row in fields["rows"]]})
 
 
+def _without_nan(value: Any) -> Any:
+    """JSON has no word for a figure that nothing could be measured by: null."""
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _figure(values: Sequence[float | None]) -> Figure:
+    value, low, high = (math.nan if one is None else one for one in values)
+    return Figure(value, low, high)
+
+
 def _row(fields: Mapping[str, Any]) -> Row:
-    figures = {name: Figure(*value) for name, value in fields["figures"].items()}
+    figures = {name: _figure(value) for name, value in fields["figures"].items()}
     beside = {
-        name: Comparison(Figure(*difference), is_better, clear)
+        name: Comparison(_figure(difference), is_better, clear)
         for name, (difference, is_better, clear) in fields["beside"].items()
     }
     return Row(fields["by"], fields["kind"], figures, beside)

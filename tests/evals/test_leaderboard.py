@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -42,6 +43,13 @@ def test_a_report_is_read_back_as_it_was(tmp_path: Path) -> None:
     text = (tmp_path / "m.md").read_text()
     assert re.search(r"\| echo \| 30 \| m \| right 0\.500 \(0\.3\d+-0\.[67]\d+\) \| ✓ \|", text)
     assert "- qa.en: needs --data" in text
+
+
+def test_a_figure_that_nothing_could_be_measured_by_is_null(tmp_path: Path) -> None:
+    nothing = Metric("recall", lambda item, answer: (0.0,), lambda rows: math.nan)
+    write_report(report("m", 0.5, metric=nothing), tmp_path / "m.json")
+    assert "NaN" not in (tmp_path / "m.json").read_text()
+    assert all(map(math.isnan, read_report(tmp_path / "m.json").results[0].rows[0].figures["recall"]))
 
 
 def test_what_is_not_clear_of_a_baseline_is_said() -> None:
