@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "projects": ("owngpt.cli.projects:projects", "Make, list and archive projects."),
     "replay": ("owngpt.cli.replay:replay", "Make a stored answer again and say what differs."),
     "train": ("owngpt.training.cli:train", "Train tokenizers and models."),
-    "eval": ("owngpt.cli.eval:eval", "Measure models on tasks, and answers and searches on data of your own."),
+    "eval": ("owngpt.cli.eval:eval", "Measure models, answers and searches."),
     "bench": ("owngpt.cli.bench:bench", "Measure speed on this machine."),
 }
 
