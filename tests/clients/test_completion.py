@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from time import monotonic, sleep
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.clients.npm import run_script
@@ -65,3 +67,23 @@ def test_mistrals_sdk_reads_a_stream(mistral: Any) -> None:
         chunks = [event.data for event in events]
     assert "".join(chunk.choices[0].delta.content for chunk in chunks) == BLOCK
     assert (chunks[-1].choices[0].finish_reason, chunks[-1].usage.completion_tokens > 0) == ("stop", True)
+
+
+def test_the_cache_knows_what_was_there_before_the_next_character(tiny: Running) -> None:
+    """A real engine: what is typed only adds to the prompt, and an answer is the same whole, streamed and cached."""
+    with httpx.Client(base_url=tiny.url, headers={"authorization": f"Bearer {tiny.key}"}) as client:
+        body = {"prompt": "def f(x):\n    ret", "suffix": "\n" + "y = 1\n" * 40, "mode": "raw", "max_tokens": 8}
+        first, again = (client.post("fim/completions", json=body).json() for _ in range(2))
+        typed = client.post("fim/completions", json={**body, "prompt": body["prompt"] + "u"}).json()
+        streamed = client.post("fim/completions", json={**body, "stream": True}).text
+    assert again["choices"] == first["choices"]
+    assert text_of(streamed) == first["choices"][0]["message"]["content"]
+    prompt, cached = (typed["usage"]["prompt_tokens"], typed["usage"]["prompt_tokens_details"]["cached_tokens"])
+    assert prompt > 250
+    assert prompt - cached <= 16, "a block at most is read anew"
+
+
+def text_of(stream: str) -> str:
+    """What a stream of events says."""
+    events = [line.removeprefix("data: ") for line in stream.split("\n\n") if line.startswith("data: {")]
+    return "".join(json.loads(event)["choices"][0]["delta"]["content"] for event in events)

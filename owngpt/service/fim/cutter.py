@@ -157,7 +157,8 @@ class Cutter:
 
     def _is_inside(self, state: State) -> bool:
         """Whether a bracket is open that was opened here, or a string."""
-        return len(state.opens) > self._floor or state.is_in_string
+        is_in_own_string = state.is_in_string and not self._gap.state.is_in_string
+        return len(state.opens) > self._floor or is_in_own_string
 
     def _opens_nothing(self, line: str) -> bool:
         """Whether no colon opens a block at the end of a line, behind which there may be a comment."""

@@ -58,6 +58,9 @@ def cut(
         pytest.param("", "", "a = 1\nb = 2\n\nc = 3\n", "a = 1\nb = 2", id="a paragraph"),
         pytest.param("def f():", "\n", "\n    return 1\n\nfoo\n", "\n    return 1", id="below a line that is complete"),
         pytest.param("if x", "\n    y = 1\n", " == 2:\n    y = 1\n    z\n", " == 2:", id="what stands behind it"),
+        pytest.param(
+            'def f():\n    """A\n\n    ', '\n    """\n', "b.\n    C.\n\n    D.\n", "b.\n    C.", id="prose in a string"
+        ),
         pytest.param("import ", "\n\nx = 1\n", "os\nimport sys\n", "os", id="one import"),
         pytest.param(FUNCTION + "a = 1\n    ", "\n", "b = 1\n    b = 1\n    b = 1\n", "b = 1", id="repetition"),
     ],
