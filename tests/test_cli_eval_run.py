@@ -66,6 +66,16 @@ def test_items_are_built_exported_and_measured_from_files(tmp_path: Path) -> Non
     assert "文法（日本語の最小対）" in (tmp_path / "board.html").read_text()
 
 
+def test_a_corpus_without_a_language_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"sources": [{"name": "own-english", "kind": "english"}]}')
+    document = {"source": "own-english", "group": "1", "text": "All is well that ends well.\n" * 20}
+    (tmp_path / "own-english.held_out.jsonl").write_text(json.dumps(document))
+    done = invoke("run", "--task", "bits.en", "--task", "bits.ja", "--corpus", str(tmp_path), "--threads", "1")
+    assert done.exit_code == 0, done.output
+    assert "| bits.en | 1 | garlic | bits per byte" in done.stdout
+    assert "- bits.ja: nothing to ask" in done.stdout
+
+
 def test_reports_of_other_items_make_no_leaderboard(tmp_path: Path) -> None:
     reports = [str(tmp_path / name) for name in ("six.json", "five.json")]
     invoke("run", *SMALL, "--out", reports[0])

@@ -48,6 +48,9 @@ class Session:
                 if items is None:
                     left_out[task.name] = f"needs --{task.needs}"
                     continue
+                if not items:
+                    left_out[task.name] = "nothing to ask: what is held out there is too little"
+                    continue
                 try:
                     results.append(self._measure(task, items[: self.limit]))
                 except Unable as error:
