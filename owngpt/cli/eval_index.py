@@ -13,6 +13,7 @@ from owngpt.evals.retrieval import DEPTH, Search
 from owngpt.retrieval.chunk import chunk
 from owngpt.retrieval.document import Document as Text
 from owngpt.retrieval.index import ChunkIndex
+from owngpt.retrieval.rerank import Reranker
 from owngpt.retrieval.search import Query, Scope, Searcher
 from owngpt.service.embedding_chunks import Vectors, batches, pieces_of, pooled
 from owngpt.service.models import ServedEmbedder
@@ -31,9 +32,9 @@ DOCUMENTS_AT_ONCE = 32
 class EvalIndex:
     """One database with one vector store per data set; what is in it already is not indexed again."""
 
-    def __init__(self, file: Path, embedder: ServedEmbedder | None) -> None:
+    def __init__(self, file: Path, embedder: ServedEmbedder | None, reranker: Reranker | None = None) -> None:
         self._db, self._embedder, self._loop = SQLite(file), embedder, asyncio.Runner()
-        self._index, self._searcher = ChunkIndex(self._db), Searcher(self._db)
+        self._index, self._searcher = ChunkIndex(self._db), Searcher(self._db, reranker)
         self._project_id = Projects(self._db).ensure().id
 
     def missing(self, data: SearchData) -> list[Document]:

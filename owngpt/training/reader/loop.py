@@ -1,12 +1,11 @@
 """The reader's training: one task after the other, in the shares of a mixture; resumable to the step.
 
-Which task a step has, and with which examples, follows from the seed and the step's number alone.
+Which task a step has, and with which examples, follows from the seed and the steps before it.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,15 +21,16 @@ from owngpt.training.reader.task import Models, Task
 
 Progress = Callable[[str], None]
 Mixture = Mapping[str, float]  # task -> share of the steps
-ALIGN: Mixture = {"translate": 0.6, "alike": 0.1, "check": 0.1, "answer_en": 0.15, "find_ja": 0.05}
+ALIGN: Mixture = {"translate": 0.6, "alike": 0.1, "check_ja": 0.1, "answer_en": 0.15, "find_ja": 0.05}
 READ: Mixture = {
-    "translate": 0.1,
-    "alike": 0.05,
+    "translate": 0.08,
+    "alike": 0.04,
     "find_ja": 0.12,
     "find_en": 0.05,
-    "answer_ja": 0.36,
+    "answer_ja": 0.37,
     "answer_en": 0.16,
-    "check": 0.16,
+    "check_ja": 0.08,
+    "check_en": 0.10,
 }
 
 
@@ -56,8 +56,11 @@ class ReaderConfig:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a resumed run must share with the first part. The length may change while the rate is level."""
-        return asdict(self) | {"num_steps": None, "save_seconds": None}
+        """What a resumed run must share with the first part.
+
+        What is learned next may change, and the length while the rate is level.
+        """
+        return asdict(self) | {"num_steps": None, "save_seconds": None, "align": None, "read": None}
 
     def task_of(self, step: int) -> str:
         """Drawn by the shares."""
@@ -115,8 +118,7 @@ class ReaderTrainer:
     def _batches(self, name: str) -> Iterator[list[int]]:
         """The batches of a task, behind those that were used before."""
         found = batches(self.tasks[name].lengths, self.config.batch_tokens, f"{self.config.seed}-{name}")
-        used = Counter(self.config.task_of(step) for step in range(self.state.step))[name]
-        for _ in range(used):
+        for _ in range(sum(task == name for task, _ in self.state.losses)):
             next(found)
         return found
 

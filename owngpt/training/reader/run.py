@@ -24,6 +24,7 @@ from owngpt.training.reader.vocabulary import is_japanese
 
 Progress = Callable[[str], None]
 MADE_CLAIMS = 2_000  # of each kind and language
+LABELLED_TIMES = 2  # what people labelled comes so often in an epoch
 
 
 def train_reader(data: Path, base: Path, out: Path, config: ReaderConfig, progress: Progress = print) -> None:
@@ -78,7 +79,7 @@ def trainable(folder: Path, cls_id: int, sep_id: int) -> Reader:
 def tasks(tokenizer: tokenizers.Tokenizer, data: Path) -> dict[str, Task]:
     """By their names in the mixture."""
     passages = read_passages(data, held_out=False)
-    claims = [*read_claims(data, held_out=False), *made_claims(passages, MADE_CLAIMS)]
+    claims = [*LABELLED_TIMES * read_claims(data, held_out=False), *made_claims(passages, MADE_CLAIMS)]
     return {
         "translate": Translate(tokenizer, read_translations(data)),
         "alike": Alike(tokenizer, read_likenesses(data)),
@@ -86,5 +87,6 @@ def tasks(tokenizer: tokenizers.Tokenizer, data: Path) -> dict[str, Task]:
         "find_en": Find(tokenizer, passages, "en"),
         "answer_ja": Answer(tokenizer, passages, "ja"),
         "answer_en": Answer(tokenizer, passages, "en"),
-        "check": Check(tokenizer, claims),
+        "check_ja": Check(tokenizer, [claim for claim in claims if claim.language == "ja"]),
+        "check_en": Check(tokenizer, [claim for claim in claims if claim.language == "en"]),
     }
