@@ -34,12 +34,13 @@ from owngpt.trust.language import Language
 from owngpt.trust.logistic import Logistic
 from owngpt.trust.support import CombinedScorer, features
 from owngpt.trust.terms import terms
-from owngpt.trust.vectors import Embed, cosine
+from owngpt.trust.vectors import Embed, Vector, cosine
 
 WEIGHTS = Path(__file__).parents[1] / "owngpt" / "trust" / "weights.json"
 RATE, CONFIDENCE = 0.05, 0.95
 RAGFLOW = 0.2  # its default similarity threshold, which all but a few of retrieved passages reach
 NUM_PARAGRAPHS = 3_000  # of one language
+BATCH = 32  # questions whose sentences are embedded at once
 HARD = "FoolMeTwice"  # written to fool whoever looks at words: for testing only
 _SAMPLES: dict[Language, str] = {"en": "When was the tower built?", "ja": "塔はいつ建てられましたか。"}
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -83,18 +84,29 @@ def _paragraphs(document: Any) -> Iterator[Paragraph]:
 async def looked_at(examples: Sequence[Asked], embed: Embed | None) -> list[Sentences]:
     """The likeliest sentences of each, by the weights that are there now; embedded, where something embeds."""
     found = []
-    for example in examples:
-        question = Question(example.question, [Source(text) for text in example.passages])
-        places = {(one.source, one.span) for one in question.rank()[:COMPARED]}
-        kept = [sentence for sentence in question.sentences if (sentence.source, sentence.span) in places]
-        similarities: dict[Sentence, float] = {}
-        if embed is not None and kept:
-            first, *others = await embed([example.question, *(sentence.text for sentence in kept)])
-            similarities = {s: cosine(first, vector) for s, vector in zip(kept, others, strict=True)}
-        rows = {sentence: question.features(sentence, similarities.get(sentence)) for sentence in kept}
-        is_answer = {sentence: _holds(sentence, example.answer) for sentence in kept}
-        found.append(Sentences(example, question, rows, is_answer))
+    for begin in range(0, len(examples), BATCH):
+        some = [_first(example) for example in examples[begin : begin + BATCH]]
+        texts = [text for question, kept in some for text in (question.text, *(sentence.text for sentence in kept))]
+        vectors = iter(await embed(texts)) if embed is not None else None
+        for example, (question, kept) in zip(examples[begin:], some, strict=False):
+            similarities = {} if vectors is None else _similarities(kept, vectors)
+            rows = {sentence: question.features(sentence, similarities.get(sentence)) for sentence in kept}
+            is_answer = {sentence: _holds(sentence, example.answer) for sentence in kept}
+            found.append(Sentences(example, question, rows, is_answer))
     return found
+
+
+def _first(example: Asked) -> tuple[Question, list[Sentence]]:
+    """The sentences that are likeliest by their words."""
+    question = Question(example.question, [Source(text) for text in example.passages])
+    places = {(one.source, one.span) for one in question.rank()[:COMPARED]}
+    return question, [sentence for sentence in question.sentences if (sentence.source, sentence.span) in places]
+
+
+def _similarities(kept: Sequence[Sentence], vectors: Iterator[Vector]) -> dict[Sentence, float]:
+    """Takes the question's vector and one for each sentence."""
+    asked = next(vectors)
+    return {sentence: cosine(asked, next(vectors)) for sentence in kept}
 
 
 def _holds(sentence: Sentence, answer: tuple[int, int] | None) -> bool:
