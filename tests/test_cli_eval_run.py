@@ -91,3 +91,7 @@ def test_a_5_gram_of_the_same_tokens_takes_part(tmp_path: Path) -> None:
     done = invoke("run", *SMALL, "--ngram", str(tmp_path / "train.stable.bin"))
     assert done.exit_code == 0, done.output
     assert "| grammar.en | 6 | *5-gram* | accuracy" in done.stdout
+    np.array([16_384], dtype=np.uint16).tofile(tmp_path / "strange.bin")
+    done = invoke("run", *SMALL, "--ngram", str(tmp_path / "strange.bin"))
+    assert done.exit_code == 2
+    assert "the files hold token 16384, and garlic has 16384" in done.output

@@ -187,4 +187,9 @@ def _ngram(completer: Completer, files: Sequence[Path]) -> Callable[[Sequence[It
     tokens = read_token_files(files)
     click.echo(f"counting {len(tokens):,} tokens for a 5-gram", err=True)
     tokenizer = completer.tokenizer
+    if tokens.max(initial=0) >= tokenizer.vocab_size:
+        raise click.UsageError(
+            f"--ngram: the files hold token {tokens.max()}, and {completer.name} has {tokenizer.vocab_size}; "
+            "name those that it was trained on"
+        )
     return ngram_baseline(NGrams(tokens, tokenizer.vocab_size), tokenizer.encode, completer.start)

@@ -44,26 +44,26 @@ class Session:
         start, results, left_out = monotonic(), list[Result](), dict[str, str]()
         with self._open:
             for number, task in enumerate(tasks, start=1):
-                items = items_of(task, self.materials, self.frozen)
-                if items is None:
-                    left_out[task.name] = f"needs --{task.needs}"
-                    continue
-                if not items:
-                    left_out[task.name] = "nothing to ask: what is held out there is too little"
-                    continue
                 try:
-                    results.append(self._measure(task, items[: self.limit]))
+                    results.append(self._measure(task))
                 except Unable as error:
                     left_out[task.name] = str(error)
-                    continue
-                _say(results[-1], number, len(tasks), monotonic() - start)
+                else:
+                    _say(results[-1], number, len(tasks), monotonic() - start)
         made = datetime.now(UTC).isoformat(timespec="seconds")
         settings = {**self.completer.about, **({} if self.limit is None else {"limit": str(self.limit)})}
         return Report(self.completer.name, made, f"owngpt {__version__}", results, left_out, settings)
 
-    def _measure(self, task: Task, items: Sequence[Item]) -> Result:
-        with self._contestants(task, items) as contestants:
-            return run_task(task, items, contestants)
+    def _measure(self, task: Task) -> Result:
+        """Raises `Unable` for what cannot be asked here."""
+        items = items_of(task, self.materials, self.frozen)
+        if items is None:
+            raise Unable(f"needs --{task.needs}")
+        if not items:
+            raise Unable("nothing to ask: what is held out there is too little")
+        asked = items[: self.limit]
+        with self._contestants(task, asked) as contestants:
+            return run_task(task, asked, contestants)
 
     @contextmanager
     def _contestants(self, task: Task, items: Sequence[Item]) -> Iterator[list[Contestant]]:
