@@ -1,4 +1,4 @@
-"""A browser per file of tests; a server and a fresh profile per test."""
+"""One browser for all; a server and a fresh profile per test."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from tests.web.console import Console, chromium, console_of, served
 MAX_WAIT_MS = 15_000  # a busy machine; what is there is found at once
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Playwright keeps a loop running in this thread, so it ends with the tests of this folder."""
     expect.set_options(timeout=MAX_WAIT_MS)
     with chromium() as browser:
         yield browser
