@@ -30,6 +30,7 @@ class Cutter:
         self._gap, self._check, self._mode = gap, check, mode
         self._text = ""
         self._num_shown = 0
+        self._num_checked = 0  # what was found to be no offer yet, or was shown
         self._end: int | None = None  # where it has to end
         self._line, self._state = 0, gap.state  # where the line begins that is read now, and what is open there
         self._floor = len(gap.state.opens)  # brackets that were never closed: what is open above it was opened here
@@ -50,12 +51,12 @@ class Cutter:
             return ""
         self._text += text
         self._read(is_all=False)
-        if self._mode == "block" and not self.is_done and self._content_end > self._num_shown:
-            offer = self._text[: self._content_end]
-            is_header = offer.rstrip().endswith(":")  # its body may turn out to be none
-            if not is_header and self._check.accepts(offer):
-                return self._show(offer)
-        return ""
+        if self._mode == "line" or self.is_done or self._content_end <= self._num_checked:
+            return ""
+        self._num_checked = self._content_end
+        offer = self._text[: self._content_end]
+        is_header = offer.rstrip().endswith(":")  # its body may turn out to be none
+        return self._show(offer) if not is_header and self._check.accepts(offer) else ""
 
     def finish(self) -> str:
         """The end of the text."""

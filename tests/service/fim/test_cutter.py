@@ -110,6 +110,21 @@ def test_lines_are_given_out_when_they_are_sure_to_stay() -> None:
     assert pieces == ["if self.x:\n            return 1", "\n        return 2"]
 
 
+def test_a_line_is_checked_once() -> None:
+    class Refusing:
+        num_asked = 0
+
+        def accepts(self, middle: str) -> bool:
+            self.num_asked += 1
+            return False
+
+    check = Refusing()
+    cutter = Cutter(Gap(FUNCTION, "\n", "a.py"), check, "block")
+    for character in "a = 1\n    b = 2\n    c = 3":
+        cutter.feed(character)
+    assert check.num_asked == 2
+
+
 @pytest.mark.parametrize(
     ("prefix", "suffix", "said", "offered"),
     [
