@@ -4,8 +4,8 @@ On the CPU the scores of a block of queries are one batched product and stay for
 four times as fast there as PyTorch's fused kernel; elsewhere that kernel is used. Blocks see only keys from the first
 document that one of their queries belongs to.
 
-Shapes: B rows, L tokens of a row, T = B * L, H heads (each with its own keys), D head dimension, Q queries of a block,
-K keys that a block sees.
+Shapes: B rows, L tokens of a row, T = B * L, H heads (those that share keys get copies), D head dimension, Q queries of
+a block, K keys that a block sees.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class RowAttention:
     """
 
     def __init__(self, config: ModelConfig, num_rows: int, starts_T: Tensor) -> None:
-        assert config.num_heads == config.num_kv_heads, "trained models have keys for every head"
         self.scale = config.attention_scale
+        self.num_sharing = config.num_heads // config.num_kv_heads  # heads that share a key
         self.num_rows = num_rows
         self.starts_BL = starts_T.view(num_rows, -1)
         self.is_fused = starts_T.device.type != "cpu"
@@ -53,6 +53,8 @@ class RowAttention:
         self, layer: int, q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor, sinks_H: Tensor | None = None
     ) -> Tensor:
         assert sinks_H is None, "trained models have no sinks"
+        if self.num_sharing > 1:
+            k_TKD, v_TKD = (x.repeat_interleave(self.num_sharing, 1) for x in (k_TKD, v_TKD))
         q, k, v = (x.view(self.num_rows, -1, *x.shape[1:]).transpose(1, 2) for x in (q_THD, k_TKD, v_TKD))
         blocks = self._blocks_in(q.dtype)
         if self.is_fused:

@@ -1,0 +1,139 @@
+"""`owngpt train sft | prefer | reinforce`: what comes after pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def shared(rate: float) -> Callable[[Command], Command]:
+    """The options that all kinds of tuning have. `rate` is what this kind does by default."""
+    options = (
+        click.option("--model", "base", type=EXISTING_FOLDER, required=True, help="Model folder to start from."),
+        click.option("--out", type=FOLDER, required=True, help="Folder of the run; the model ends up in OUT/model."),
+        click.option(
+            "--rate",
+            type=click.FloatRange(min=0, min_open=True),
+            default=rate,
+            show_default=True,
+            help="Learning rates, relative to those of pretraining.",
+        ),
+        click.option(
+            "--pass-tokens",
+            type=click.IntRange(min=8),
+            default=4096,
+            show_default=True,
+            help="Tokens per forward and backward pass; fewer need less memory.",
+        ),
+        click.option(
+            "--eval-every",
+            type=click.IntRange(min=1),
+            default=50,
+            show_default=True,
+            help="Steps between measures.",
+        ),
+        click.option(
+            "--save-seconds",
+            type=click.FloatRange(min=0),
+            default=45.0,
+            show_default=True,
+            help="Seconds between checkpoints: what a crash costs at most.",
+        ),
+        click.option(
+            "--dtype",
+            type=click.Choice(["bf16", "fp32"]),
+            default="bf16",
+            show_default=True,
+            help="What the model computes in; master weights are fp32 in any case.",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            show_default=True,
+            help="Where to compute; auto is a GPU where there is one.",
+        ),
+        click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all cores]"),
+        click.option("--seed", default=0, show_default=True, help="Decides the order of examples, and all chances."),
+    )
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.command()
+@click.option("--corpus", type=EXISTING_FOLDER, help="Folder that `train corpus` wrote, with conversations.")
+@click.option("--data", type=EXISTING_FILE, help="Conversations of your own instead, in OpenAI's JSONL format.")
+@click.option(
+    "--epochs",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="How often the conversations are read.",
+)
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Train for about this long, instead of --epochs."
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=5_000_000,
+    show_default=True,
+    help="How much is taken of what there is.",
+)
+@click.option("--context", type=click.IntRange(min=8), default=2048, show_default=True, help="Longest conversation.")
+@click.option("--batch-tokens", type=click.IntRange(min=8), default=8192, show_default=True, help="Tokens per step.")
+@shared(rate=0.1)
+def sft(
+    base: Path,
+    out: Path,
+    corpus: Path | None,
+    data: Path | None,
+    epochs: float,
+    minutes: float | None,
+    max_tokens: int,
+    context: int,
+    batch_tokens: int,
+    dtype: str,
+    device: str,
+    threads: int | None,
+    **options: Any,
+) -> None:
+    """Teach a model conversations: the loss is on what the assistant says. The same command goes on when stopped.
+
+    Either --corpus or --data says what to learn.
+    """
+    from owngpt.training.sft import SftConfig, tune_supervised
+
+    if (corpus is None) == (data is None):
+        raise click.UsageError("give either --corpus or --data")
+    where = _place(dtype, device, threads)
+    config = SftConfig(epochs, minutes, max_tokens, batch_tokens, context)
+    config = replace(config, tune=replace(config.tune, **options))
+    tune_supervised(base, out, config, corpus=corpus, data=data, progress=click.echo, **where)
+    click.echo(f"model written to {out / 'model'}")
+
+
+def _place(dtype: str, device: str, threads: int | None) -> dict[str, Any]:
+    """How and where a command computes."""
+    import torch
+
+    from owngpt.model.weights import DTYPES
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return {"dtype": DTYPES[dtype], "device": torch.device(kind)}
