@@ -27,7 +27,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One task; `cells` has those who took part."""
+    """One task. `cells` has the models and parts of the product that took part; of baselines there is the best one."""
 
     task: str
     title: str
@@ -36,11 +36,13 @@ class Line:
     digest: str
     num_items: int
     cells: Mapping[str, Cell]
+    baseline: str
+    baseline_cell: Cell
 
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Columns are everybody, models first."""
+    """Columns are models and parts of the product, in this order."""
 
     columns: Mapping[str, Kind]
     lines: Sequence[Line]
@@ -70,9 +72,9 @@ def side_by_side(reports: Sequence[Report]) -> Leaderboard:
             found = ", ".join(f"{result.rows[0].by} {result.digest} ({result.num_items} items)" for result in results)
             raise ConfigError(f"{name} was asked with different items or prompts: {found}; run both on the same ones")
     lines = [_line(results) for results in by_task.values()]
-    kinds = {row.by: row.kind for results in by_task.values() for result in results for row in result.rows}
-    order: tuple[Kind, ...] = ("model", "product", "baseline")
-    return Leaderboard(dict(sorted(kinds.items(), key=lambda item: order.index(item[1]))), lines)
+    rows = [row for results in by_task.values() for result in results for row in result.rows]
+    kinds = {row.by: row.kind for kind in ("model", "product") for row in rows if row.kind == kind}
+    return Leaderboard(kinds, lines)
 
 
 def read_published(file: Path) -> list[Published]:
@@ -87,10 +89,11 @@ def read_published(file: Path) -> list[Published]:
 
 def markdown(board: Leaderboard, published: Sequence[Published] = ()) -> str:
     """Tables; bold is a task's best, ✓ is clear of its baselines."""
-    names = [name if kind != "baseline" else f"*{name}*" for name, kind in board.columns.items()]
+    names = [*board.columns, "best baseline"]
     lines = [f"| task | metric | items | {' | '.join(names)} |", "|---" * (3 + len(names)) + "|"]
     for line in board.lines:
         cells = [_shown(line.cells.get(name)) for name in board.columns]
+        cells.append(f"*{line.baseline}* {_shown(line.baseline_cell)}")
         lines.append(f"| {line.task} | {line.metric} | {line.num_items} | {' | '.join(cells)} |")
     lines += ["", "Bold: the best of a task. ✓: better than its baselines, and the 95% intervals do not overlap."]
     return "\n".join([*lines, *_published_lines(published)])
@@ -115,10 +118,13 @@ def _line(results: Sequence[Result]) -> Line:
     rows: dict[str, Row] = {row.by: row for result in results for row in result.rows}
     first = results[0]
     metric = next(iter(first.rows[0].figures))
-    values = [row.figures[metric].value for row in rows.values()]
-    best = min(values) if first.is_lower_better else max(values)
-    cells = {name: _cell(row, metric, best) for name, row in rows.items()}
-    return Line(first.task, first.title, first.title_ja, metric, first.digest, first.num_items, cells)
+    sign = -1 if first.is_lower_better else 1
+    ranked = sorted(rows.values(), key=lambda row: -sign * row.figures[metric].value)
+    cells = {row.by: _cell(row, metric, ranked[0].figures[metric].value) for row in ranked}
+    baseline = next(row.by for row in ranked if row.kind == "baseline")
+    others = {name: cell for name, cell in cells.items() if rows[name].kind != "baseline"}
+    about = (first.task, first.title, first.title_ja, metric, first.digest, first.num_items)
+    return Line(*about, others, baseline, cells[baseline])
 
 
 def _cell(row: Row, metric: str, best: float) -> Cell:

@@ -22,7 +22,6 @@ th, td { border-bottom: 1px solid var(--line); padding: .4rem .7rem; text-align:
 th:first-child, td:first-child { text-align: left; }
 small, .ja { color: var(--faint); display: block; font-size: .8rem; font-weight: normal; }
 .best { background: var(--best); font-weight: 600; }
-.baseline { font-style: italic; }
 """.strip()
 _NOTES = (
     (
@@ -54,15 +53,16 @@ def _table(board: Leaderboard) -> Iterator[str]:
     yield '<div class="scroll"><table>\n<thead><tr>'
     yield _head("Task", "課題") + _head("Items", "問題数")
     for name, kind in board.columns.items():
-        yield f'<th scope="col" class="{kind}">{escape(name)}<small>{_KINDS[kind]}</small></th>'
-    yield "</tr></thead>\n<tbody>"
+        yield f'<th scope="col">{escape(name)}<small>{_KINDS[kind]}</small></th>'
+    yield _head("Best baseline", "最良の基準") + "</tr></thead>\n<tbody>"
     for line in board.lines:
         cells = "".join(_cell(line.cells.get(name)) for name in board.columns)
+        cells += _cell(line.baseline_cell, line.baseline)
         yield f"<tr>{_task(line)}<td>{line.num_items}</td>{cells}</tr>"
     yield "</tbody></table></div>"
 
 
-_KINDS = {"model": "model モデル", "product": "product 製品", "baseline": "baseline 基準"}
+_KINDS = {"model": "model モデル", "product": "product 製品"}
 
 
 def _task(line: Line) -> str:
@@ -71,12 +71,12 @@ def _task(line: Line) -> str:
     return f'<th scope="row">{escape(line.title)}{japanese}{about}</th>'
 
 
-def _cell(cell: Cell | None) -> str:
+def _cell(cell: Cell | None, by: str = "") -> str:
     if cell is None:
         return "<td></td>"
     value, low, high = (f"{number:.3f}" for number in cell.figure)
     best, clear = (' class="best"' if cell.is_best else ""), (" ✓" if cell.is_clear else "")
-    return f"<td{best}>{value}{clear}<small>{low}–{high}</small></td>"
+    return f"<td{best}>{value}{clear}<small>{low}–{high}</small>{by and f'<small>{escape(by)}</small>'}</td>"
 
 
 def _published(published: Sequence[Published]) -> Iterator[str]:

@@ -66,16 +66,17 @@ def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_models_stand_side_by_side_and_the_best_is_marked() -> None:
     board = side_by_side([report("small", 0.2), report("large", 0.9)])
-    assert list(board.columns) == ["small", "large", "blank"]
+    assert list(board.columns) == ["small", "large"]
     (line,) = board.lines
     assert [name for name, cell in line.cells.items() if cell.is_best] == ["large"]
     assert "| echo | right | 30 | 0.200" in markdown(board)
+    assert "| *blank* 0.000 (0.000-0.000) |" in markdown(board)
     assert "**0.900" in markdown(board)
 
 
 def test_the_least_is_best_where_less_is_better() -> None:
     (line,) = side_by_side([report("m", 0.0, metric=BITS)]).lines
-    assert line.cells["blank"].is_best
+    assert (line.baseline, line.baseline_cell.is_best) == ("blank", True)
     assert not line.cells["m"].is_best
 
 
@@ -84,7 +85,7 @@ def test_other_items_or_prompts_are_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"echo was asked with different items or prompts: a .*30 items.*, b "):
         side_by_side([report("a", 0.5), report("b", 0.5, changed)])
     board = side_by_side([report("a", 0.5), report("b", 0.5, changed, name="other")])
-    assert [sorted(line.cells) for line in board.lines] == [["a", "blank"], ["b", "blank"]]
+    assert [sorted(line.cells) for line in board.lines] == [["a"], ["b"]]
 
 
 class _Tags(HTMLParser):
