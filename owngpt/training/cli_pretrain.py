@@ -83,7 +83,7 @@ EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option(
     "--eval-every",
     type=click.IntRange(min=1),
-    default=1_000_000,
+    default=2_000_000,
     show_default=True,
     help="Tokens between measurements on held-out text.",
 )

@@ -149,7 +149,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     x = x / (x.norm() + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     orthogonal: Tensor = (x.T if is_tall else x).float()
     return orthogonal
 

@@ -30,9 +30,9 @@ class TrainConfig:
     micro_tokens: int = 4096  # per forward and backward pass
     warmup: int = 80_000  # tokens
     z_loss: float = 1e-4  # times the mean square of log Z is added to the loss
-    average: float = 0.1  # tokens that the weights' average remembers, as a share of those seen; 0: none is kept
+    average: float = 0.1  # tokens that the weights' average remembers, as a share of those seen
     is_masked: bool = True  # whether attention stays within a document
-    eval_every: int = 1_000_000  # tokens
+    eval_every: int = 2_000_000  # tokens
     save_seconds: float = 45.0  # between checkpoints
     report_seconds: float = 5.0  # between lines of progress
     optim: OptimConfig = field(default_factory=OptimConfig)
