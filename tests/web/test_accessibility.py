@@ -63,10 +63,10 @@ def test_focus_goes_from_the_list_over_the_model_and_the_thread_to_the_message(c
     console.page.reload()
     expect(console.text).to_have_text("Hello!")
     console.page.locator("#skip-link").focus()
-    assert names_in_tab_order(console.page, 20) == [
+    assert names_in_tab_order(console.page, 21) == [
         "Skip to the message box",
         "Hide conversations",
-        *("Chat", "Ask documents", "Documents", "Projects and keys", "Usage and costs", "Audit log"),
+        *("Chat", "Ask documents", "Documents", "Projects and keys", "Organization", "Usage and costs", "Audit log"),
         *("New chat", "Search conversations", "Hi", "Actions for “Hi”", "Preferences"),
         *("Model", "Conversation settings", "Conversation", "Copy", "Edit", "Copy", "Regenerate"),
     ]
