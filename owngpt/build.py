@@ -222,12 +222,15 @@ def _embedder(source: Source, tokenizer: Tokenizer, created: int) -> ServedEmbed
 
     from owngpt.engine.embedder import ThreadEmbedder
     from owngpt.engine.precision import has_fast_bf16
+    from owngpt.engine.reading import PairReader
     from owngpt.model.encoder import Encoder
+    from owngpt.model.reader import is_reader
 
     encoder = Encoder.load(source.folder)
     rough = Encoder.load(source.folder).to(torch.bfloat16) if has_fast_bf16() else encoder
     bulk = ThreadEmbedder(rough, niceness=BULK_NICENESS)
-    return ServedEmbedder(source.name, ThreadEmbedder(encoder), tokenizer, created, bulk)
+    reader = PairReader.load(source.folder) if is_reader(source.folder) else None
+    return ServedEmbedder(source.name, ThreadEmbedder(encoder), tokenizer, created, bulk, reader)
 
 
 def _sources(settings: Settings, progress: Progress | None) -> Iterator[Source]:

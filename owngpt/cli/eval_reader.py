@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from owngpt.cli.eval import bar
 from owngpt.cli.eval_index import EvalIndex, Mode
-from owngpt.engine.reading import PairReader
 from owngpt.evals.beir import Document, SearchData
 from owngpt.evals.run import Contestant
 from owngpt.evals.task import Answer, Item
@@ -20,6 +20,9 @@ from owngpt.retrieval.reading import ReadingReranker
 from owngpt.service.models import ServedEmbedder
 from owngpt.text.prompts import NOT_IN_TEXT
 from owngpt.trust.language import language_of
+
+if TYPE_CHECKING:
+    from owngpt.engine.reading import PairReader
 
 BM25, RERANKED, FUSED = "BM25", "BM25, read again", "BM25 and vectors, read again"
 

@@ -27,6 +27,11 @@ from owngpt.model.encoder import Encoder
 HEADS = "heads.safetensors"
 
 
+def is_reader(folder: Path) -> bool:
+    """Does this folder of an encoder hold the heads, too?"""
+    return (folder / HEADS).is_file()
+
+
 class Pair(NamedTuple):
     """Token ids of what is asked or said and of a passage, without special tokens."""
 

@@ -96,10 +96,11 @@ class Searcher:
         threshold: float = 0.0,
         *,
         is_reranked: bool = True,
+        reranker: Reranker | None = None,
     ) -> list[Passage]:
         """At most `limit` passages, best first, each once, with a score above 0 and of at least `threshold`.
 
-        With several queries, that which a chunk fits best counts.
+        With several queries, that which a chunk fits best counts. `reranker` looks again, instead of the searcher's.
         """
         places = list(self._places(scope))
         corpus = [Readable(place.part, place.readable) for place in places]
@@ -116,7 +117,8 @@ class Searcher:
         chunks = self._chunks.find([hit.key for hit in hits])
         hits = [hit for hit in hits if hit.key in chunks]
         if is_reranked:
-            hits = self._reranked(weighted, hits, [embedding_text(chunks[hit.key]) for hit in hits])
+            texts = [embedding_text(chunks[hit.key]) for hit in hits]
+            hits = _reranked(reranker or self._reranker, weighted, hits, texts)
         good = [hit for hit in hits if hit.score >= threshold]
         return [_passage(hit, chunks[hit.key]) for hit in good[:limit]]
 
@@ -127,14 +129,17 @@ class Searcher:
             for part, may_read, passes in zip(store.parts, readable, selected, strict=True):
                 yield _Place(store, part, may_read, may_read & passes)
 
-    def _reranked(self, queries: Sequence[WeightedQuery], hits: Sequence[_Hit], texts: Sequence[str]) -> list[_Hit]:
-        share = self._reranker.share
-        second = zip(*(self._reranker.scores(query, texts) for query in queries), strict=True)
-        mixed = [
-            replace(hit, scores=tuple((1 - share) * a + share * b for a, b in zip(hit.scores, again, strict=True)))
-            for hit, again in zip(hits, second, strict=True)
-        ]
-        return sorted(mixed, key=lambda hit: hit.rank)
+
+def _reranked(
+    reranker: Reranker, queries: Sequence[WeightedQuery], hits: Sequence[_Hit], texts: Sequence[str]
+) -> list[_Hit]:
+    share = reranker.share
+    second = zip(*(reranker.scores(query, texts) for query in queries), strict=True)
+    mixed = [
+        replace(hit, scores=tuple((1 - share) * a + share * b for a, b in zip(hit.scores, again, strict=True)))
+        for hit, again in zip(hits, second, strict=True)
+    ]
+    return sorted(mixed, key=lambda hit: hit.rank)
 
 
 def _scores(

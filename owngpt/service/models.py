@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from owngpt.engine.client import EmbedderClient, EngineClient
 from owngpt.errors import ConfigError, InvalidRequest, ModelNotFound
+from owngpt.retrieval.reading import RelevanceModel
 from owngpt.service.fingerprint import Fingerprint
 from owngpt.store.project_settings import ModelRule
+from owngpt.trust.reading import ReadingModel
 from owngpt.types import SamplingParams
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ class ServedModel:
     sampling: SamplingParams = field(default_factory=SamplingParams)  # what holds where a request says nothing
 
 
+class PairModel(RelevanceModel, ReadingModel, Protocol):
+    """A reader, as search and answers see it. Safe to use from any thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServedEmbedder:
     """An embedding model that is ready."""
@@ -39,6 +45,7 @@ class ServedEmbedder:
     tokenizer: Tokenizer
     created: int
     bulk: EmbedderClient | None = None  # the same for work that nobody waits for; None: there is only one
+    reader: PairModel | None = None  # what reads a question together with a passage, where the model can
 
     def close(self) -> None:
         """Answer what waits with an error, and stop."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from owngpt.errors import InvalidRequest
 from owngpt.retrieval.fluency import fluency
+from owngpt.retrieval.reading import ReadingReranker
 from owngpt.retrieval.rewrite import rewritten
 from owngpt.retrieval.search import Query, Scope
 from owngpt.service.app import App, Caller
@@ -72,7 +73,16 @@ async def search(
     embedder = next(iter(app.models.embedders), None)
     prepared = await prepare(embedder, searched, weights)
     scope = Scope(caller.project_id, tuple(vector_store_ids), caller.principals, filters)
-    find = partial(app.searcher.search, scope, prepared, max_num_results, score_threshold, is_reranked=ranker != "none")
+    reader = embedder.reader if embedder else None
+    find = partial(
+        app.searcher.search,
+        scope,
+        prepared,
+        max_num_results,
+        score_threshold,
+        is_reranked=ranker != "none",
+        reranker=ReadingReranker(reader) if reader else None,
+    )
     passages = await anyio.to_thread.run_sync(find)
     only = vector_store_ids[0] if len(vector_store_ids) == 1 else None
     app.meter.record(caller, kind="file_search_calls", vector_store_id=only)
