@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_RUN = re.compile(r"\d(?:[-. \t\n/()ー,、]{0,3}\d)*")
+_RUN = re.compile(r"\d(?:[-.\s/()ー,、]{0,3}\d)*")
 _FOLDED = str.maketrans({"\u0131": "i", "\u0307": None, "\t": " "})  # the letters that `re.IGNORECASE` takes for an i
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from owngpt.evals.pii_japanese import japanese_samples
+from owngpt.trust.pii import Detector, replaced
 from owngpt.trust.pii.detector import recognizers
 from owngpt.trust.pii.english_names import _SIGNS
 from owngpt.trust.pii.rules import Rule
@@ -33,6 +34,12 @@ def test_what_a_pattern_needs_is_in_all_that_it_finds(change) -> None:  # type: 
 
 def test_a_number_may_have_gaps() -> None:
     assert [Window(text).digits for text in ("none", "1, 23", "1234 5678 - 9018", "12 and 345")] == [0, 3, 12, 3]
+
+
+@pytest.mark.parametrize("gap", ["\r", "\f", "\u2028", "\x85"])
+def test_a_gap_may_be_of_any_kind_that_patterns_take_for_one(gap: str) -> None:
+    text = f"ゆうちょ銀行 12345{gap}-{gap}1234567"
+    assert "12345" not in replaced(text, Detector().find(text, lambda kind, score: score >= 0.5), lambda _: "●")
 
 
 def test_words_are_found_in_whatever_case() -> None:
