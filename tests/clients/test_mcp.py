@@ -105,6 +105,22 @@ def test_a_call_that_is_approved_in_two_branches_runs_in_the_first(serve: Serve)
         assert w.calculator.added == [(1, 2)]
 
 
+def test_an_approval_holds_until_there_is_room_for_its_answer(serve: Serve) -> None:
+    """What is refused may be sent again: the tool has not run, and the approval is not used up."""
+    with world(serve) as w:
+        asking = {"require_approval": "always"}
+        first = w.ask(tool=asking)
+        answer: Any = {"type": "mcp_approval_response", "approval_request_id": first.output[-1].id, "approve": True}
+        w.app.limits.is_draining = True
+        with pytest.raises(openai.InternalServerError, match="about to stop"):
+            w.ask(tool=asking, previous_response_id=first.id, input=[answer])
+        assert w.calculator.added == []
+        w.app.limits.is_draining = False
+        second = w.ask(tool=asking, previous_response_id=first.id, input=[answer])
+        assert kinds(second) == ["mcp_call", "message"]
+        assert w.calculator.added == [(1, 2)]
+
+
 def test_a_call_that_is_not_approved_does_not_run(serve: Serve) -> None:
     refused: Rule = (r"did not approve this call; it was not run. Their reason: too risky", "As you wish.")
     with world(serve, refused, (".", ADD)) as w:

@@ -23,6 +23,7 @@ from owngpt.service.privacy.chat import reader_of
 from owngpt.service.responses.builder import ResponseBuilder
 from owngpt.service.responses.compaction import Compacted, compact_if_long
 from owngpt.service.responses.file_search import Found, find
+from owngpt.service.responses.history import check_room
 from owngpt.service.responses.hosted import MAX_CALLS
 from owngpt.service.responses.items import CALL_OF, CALLS, Item
 from owngpt.service.responses.keeping import keep
@@ -151,8 +152,12 @@ class Answer:
         return turn
 
     async def _run_approved(self) -> AsyncGenerator[Event, None]:
-        """Calls that were asked for in an earlier response, and may be made now; servers that gave no list, before."""
+        """Calls that were asked for in an earlier response, and may be made now; servers that gave no list, before.
+
+        Where there is no room for an answer nothing is called, and the approval holds for the next try.
+        """
         if approved := self._box.approved():
+            await check_room(self._app, self._caller, self._turn)
             ids = [request["id"] for _, request in approved]
             await to_thread.run_sync(Approvals(self._app.database).begin, self._caller.project_id, ids)
         for event in self._begin() if approved or self._box.failure else ():

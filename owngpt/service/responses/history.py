@@ -54,7 +54,8 @@ async def prepare(app: App, caller: Caller, turn: Turn, memory: Memory | None = 
     if _needs_nothing(turn):
         context = _context(app, caller, turn, {})
     else:
-        if (places := limiter(app, turn.input)) is not None and not turn.fields.get("background"):
+        can_wait = turn.fields.get("background")
+        if (places := limiter(app, turn.input)) is not None and not can_wait:
             await check_room(app, caller, turn)
         context = await to_thread.run_sync(_context, app, caller, turn, memory or {}, limiter=places)
     if turn.may_drop:
@@ -66,9 +67,7 @@ async def prepare(app: App, caller: Caller, turn: Turn, memory: Memory | None = 
 
 
 async def check_room(app: App, caller: Caller, turn: Turn) -> None:
-    """Before files are read, which takes long: raise what would be raised behind it now. What is made in the background
-    can wait for room.
-    """
+    """Before what cannot be undone, or takes long (files that are read): raise what would be raised behind it now."""
     claim = claim_of(app.settings, caller, turn.tier, turn.patience)
     await app.limits.refresh(caller)
     app.limits.check(turn.model.name, claim, caller)
