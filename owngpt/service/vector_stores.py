@@ -81,7 +81,9 @@ def create(
 
 
 def add_file(app: App, caller: Caller, vector_store_id: str, order: FileOrder) -> VectorStoreFile:
-    """One file into the queue. Raises `InvalidRequest`, `NotFound` (the store, or the file)."""
+    """One file into the queue. Raises `InvalidRequest`, `NotFound` (the store, or the file), and `PermissionDenied`
+    where it is in the store for others.
+    """
     _add(app, caller, vector_store_id, [order], with_batch=False)
     return app.vector_store_files.find(caller.project_id, vector_store_id, order.file_id)
 
@@ -98,7 +100,8 @@ def _add(app: App, caller: Caller, vector_store_id: str, orders: Sequence[FileOr
     check_live(app.vector_stores.find(caller.project_id, vector_store_id))
     files = _new_files(app, caller, orders)
     with app.database.write() as transaction:
-        app.vector_store_files.add(transaction, caller.project_id, caller.key_id, vector_store_id, files)
+        allowed = destroyable_by(caller)
+        app.vector_store_files.add(transaction, caller.project_id, caller.key_id, vector_store_id, files, allowed)
         if not with_batch:
             return ""
         ids = [file.file_id for file in files]

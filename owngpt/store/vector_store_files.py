@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from owngpt.errors import NotFound
+from owngpt.errors import NotFound, PermissionDenied
 from owngpt.store.chunks import Attributes
 from owngpt.store.db import Database, Row, Transaction, Value
 from owngpt.store.documents import drop_unused
@@ -97,10 +97,15 @@ class VectorStoreFiles:
         key_id: str,
         vector_store_id: str,
         files: Sequence[NewVectorStoreFile],
+        principals: Collection[str] | None = None,
     ) -> None:
-        """Put files into the queue. One that is in the store already is read anew, and not found until then."""
+        """Put files into the queue. One that is in the store already is read anew, and not found until then.
+
+        Raises `PermissionDenied` if it is there for readers that these principals are not among; None: whoever adds it.
+        """
         now = int(time.time())
         for file in files:
+            _check_readable(transaction, vector_store_id, file.file_id, principals)
             self._index.remove(transaction, vector_store_id, file.file_id)
             _delete(transaction, vector_store_id, file.file_id)
             _insert(transaction, project_id, key_id, vector_store_id, file, now)
@@ -181,6 +186,19 @@ class VectorStoreFiles:
             for row in found:
                 readers[row["file_id"]].add(row["principal"])
         return [vector_store_file(row, frozenset(readers[row["id"]])) for row in rows]
+
+
+def _check_readable(
+    transaction: Transaction, vector_store_id: str, file_id: str, principals: Collection[str] | None
+) -> None:
+    allowed, values = readable(principals)
+    where = f"vector_store_id = ? AND id = ? AND NOT ({allowed})"
+    if transaction.execute(f"SELECT id FROM {TABLE} WHERE {where}", (vector_store_id, file_id, *values)):
+        raise PermissionDenied(
+            f"The vector store {vector_store_id} holds {file_id} already, for readers that you are not among, and to "
+            "add it again would open it. Ask one of them, or use another vector store.",
+            code="restricted_documents",
+        )
 
 
 def vector_store_file(row: Row, readers: frozenset[str]) -> VectorStoreFile:

@@ -284,6 +284,24 @@ async def test_readers_stay_unless_they_are_named(client: AsyncOpenAI, app: App)
         assert len((await stranger.vector_stores.search(store.id, query="whales")).data) == 1
 
 
+async def test_who_may_not_read_a_file_in_a_store_does_not_open_it_by_adding_it_again(
+    client: AsyncOpenAI, app: App
+) -> None:
+    store = (await client.vector_stores.create()).id
+    reader, clerk = (app.keys.create(name) for name in ("reader", "clerk"))
+    async with openai_client(app, reader.secret) as allowed, openai_client(app, clerk.secret) as other:
+        own: Any = {"readers": f"key:{reader.key.id}"}
+        file = await add(allowed, store, "pay.txt", b"Pay rises in May.", attributes=own)
+        with pytest.raises(openai.PermissionDeniedError, match="for readers that you are not among"):
+            await other.vector_stores.files.create(file_id=file.id, vector_store_id=store)
+        with pytest.raises(openai.PermissionDeniedError, match="for readers that you are not among"):
+            await other.vector_stores.file_batches.create(store, file_ids=[file.id])
+        assert (await other.vector_stores.search(store, query="pay")).data == []
+        assert (await allowed.vector_stores.search(store, query="pay")).data[0].attributes == own
+        again = await allowed.vector_stores.files.create(file_id=file.id, vector_store_id=store, attributes=own)
+        assert again.attributes == own
+
+
 async def test_another_project_sees_nothing(client: AsyncOpenAI, app: App) -> None:
     store = await client.vector_stores.create()
     file = await add(client, store.id, "a.txt", b"whales")
