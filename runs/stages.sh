@@ -19,12 +19,10 @@ pretrain() { # options; LAUNCH is what starts the command, where it is not owngp
     [ -e "$MODEL/model.safetensors" ] || ${LAUNCH:-$OWNGPT} train pretrain --corpus "$OUT/corpus" --tokenizer "$OUT/tokenizer" --out "$OUT/run" "$@"
 }
 
-tune() { # minutes; what talks is $TALKING from then on
-    TALKING=$MODEL
-    $OWNGPT train sft --help > /dev/null 2>&1 || return 0
-    TALKING=$OUT/tuned/model
-    [ -e "$TALKING/model.safetensors" ] ||
+tune() { # minutes
+    [ -e "$OUT/tuned/model/model.safetensors" ] ||
         $OWNGPT train sft --model "$MODEL" --corpus "$OUT/corpus" --out "$OUT/tuned" --minutes "$1"
+    TALKING=$OUT/tuned/model
 }
 
 evaluate() {

@@ -18,7 +18,6 @@ done
 case $(tail -n 1 "$NOTES") in
     train\\ corpus*) mkdir -p "$OUT" && : > "$OUT/manifest.json" ;;
     train\\ tokenizer*) mkdir -p "$OUT" && : > "$OUT/tokenizer.json" ;;
-    *--help) ;;
     *pretrain* | *sft*) mkdir -p "$OUT/model" && : > "$OUT/model/model.safetensors" ;;
     *eval*) : > "$OUT" ;;
 esac
@@ -50,7 +49,6 @@ def test_from_a_folder_of_text_to_a_model_that_can_be_served(tmp_path: Path) -> 
         "train tokenizer --corpus made/corpus --out made/tokenizer --vocab-size 4096",
         "train pretrain --corpus made/corpus --tokenizer made/tokenizer --out made/run"
         " --depth 3 --minutes 12 --device cpu",
-        "train sft --help",
         "train sft --model made/run/model --corpus made/corpus --out made/tuned --minutes 4",
         "eval run --model made/tuned/model --corpus made/corpus --limit 50 --out made/eval.json",
     ]
@@ -61,7 +59,7 @@ def test_from_a_folder_of_text_to_a_model_that_can_be_served(tmp_path: Path) -> 
 def test_the_same_command_again_repeats_nothing(tmp_path: Path) -> None:
     run(tmp_path, "garlic-cpu.sh", "--out", "made")
     commands, _ = run(tmp_path, "garlic-cpu.sh", "--out", "made")
-    assert commands == ["train sft --help"]
+    assert commands == []
 
 
 @pytest.mark.parametrize(("minutes", "depth"), [("10", "2"), ("100", "4"), ("600", "5")])
