@@ -19,6 +19,7 @@ from owngpt.training.reader.texts import encode, encode_placed
 _SIZES = ((0.6, 96), (0.9, 160), (1.0, 256))  # (share up to here, tokens of a passage)
 _NEGATIVES = 0.6  # of the questions also come with a passage that does not answer them
 _SAME_ARTICLE = 0.7  # of those
+_NEAREST = 4  # paragraphs of an article, the right one among them as a rule
 _MAX_ASKED, _MAX_EVIDENCE = 64, 160
 
 
@@ -75,16 +76,19 @@ class Answer:
         return pair, (span[0] + first, span[1] + first)
 
     def _unanswered(self, number: int, random: Random) -> Pair | None:
-        question = self.questions[number]
-        article = (
-            self.articles[question.passage] if random.random() < _SAME_ARTICLE else random.choice(list(self.others))
-        )
-        other = random.choice(self.others[article])
+        question, asked = self.questions[number], self.asked[number]
+        other = self._near(number, random) if random.random() < _SAME_ARTICLE else random.choice(list(self.placed))
         if other == question.passage or question.text in self.texts[other]:
             return None
         ids = self.placed[other].ids
         start, end = window(len(ids), self.sizes[number], random)
-        return Pair(self.asked[number], ids[start:end])
+        return Pair(asked, ids[start:end])
+
+    def _near(self, number: int, random: Random) -> int:
+        """One of the paragraphs of the article that share most with the question: what a search would find."""
+        others, asked = self.others[self.articles[self.questions[number].passage]], set(self.asked[number])
+        shared = {other: len(asked.intersection(self.placed[other].ids)) for other in others}
+        return random.choice(sorted(others, key=lambda other: -shared[other])[:_NEAREST])
 
 
 class Check:
