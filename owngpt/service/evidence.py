@@ -10,6 +10,7 @@ from owngpt.service.app import App
 from owngpt.service.chat import ChatPrompt
 from owngpt.service.embeddings import tokenize
 from owngpt.service.models import ServedEmbedder
+from owngpt.service.responses.unseen import NOTE
 from owngpt.service.workers import Workers
 from owngpt.trust.answering import Candidate, Question, Source
 from owngpt.trust.extract import rank
@@ -77,7 +78,12 @@ def _by_words(question: str, passages: Sequence[Passage]) -> tuple[Question, lis
 
 
 def question_of(prompt: ChatPrompt) -> str:
-    """What is asked: the last words of the user."""
+    """What is asked: the last words of the user, without what we have said there of an image."""
+    return said_of(prompt).replace(NOTE, "").strip()
+
+
+def said_of(prompt: ChatPrompt) -> str:
+    """The last turn of the user, as the model reads it."""
     return next((message.content for message in reversed(prompt.messages) if message.role == "user"), "")
 
 

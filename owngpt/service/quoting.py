@@ -13,7 +13,7 @@ from owngpt.errors import InvalidRequest
 from owngpt.retrieval.ground import Fitted, cache_key, fit, show
 from owngpt.service.app import App, Caller
 from owngpt.service.chat import ChatEvent, ChatPrompt, ChatReader
-from owngpt.service.evidence import Evidence, embedding, gather, question_of
+from owngpt.service.evidence import Evidence, embedding, gather, question_of, said_of
 from owngpt.service.extracting import from_evidence
 from owngpt.service.fields import FieldAnswer, with_quotes
 from owngpt.service.generate import Caching, Generation, GenerationRequest, admitted, running
@@ -108,7 +108,7 @@ def _plan(caller: Caller, request: GenerationRequest, evidence: Evidence, option
     if shown.passages:
         content = show(
             shown.passages,
-            evidence.question,
+            said_of(prompt),
             language=language_of(evidence.question),
             scope=caller.project_id,
             marks=quotable.marks if is_locked and is_prose else None,

@@ -75,6 +75,20 @@ async def test_a_search_looks_for_what_was_said_and_not_for_the_note() -> None:
     assert search["queries"] == ["Tower height"]
 
 
+@pytest.mark.parametrize("question", ["When was the Eiffel Tower built?", "東京塔建設年"])
+async def test_documents_answer_what_was_said_and_not_the_note(question: str) -> None:
+    """Support and language are those of the question; the model is still told of the image."""
+    documents = [{"text": "The Eiffel Tower was built in 1889 by Gustave Eiffel. An image was sent here."}]
+    options: dict[str, Any] = {"documents": documents, "citation_options": {"abstain": False}}
+    app = make_app('In "[1] The Eiffel Tower was built in 1889".')
+    plain = (await post(app, input=question, **options)).json()["output"][-1]
+    shown = (await post(app, input=[asking(question)], **options)).json()["output"][-1]
+    assert shown["grounding"] == plain["grounding"]
+    assert "An image was sent here. You read text only" in engine_of(app).tokenizer.decode(
+        engine_of(app).submissions[-1].prompt
+    )
+
+
 async def test_a_conversation_takes_them() -> None:
     response = await post(make_app("Hello!"), "/v1/conversations", items=[asking("What is this?")])
     assert response.headers["x-owngpt-ignored"] == "items[0].content[1].input_image"
