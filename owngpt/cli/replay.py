@@ -123,12 +123,17 @@ def prepared(receipt: Receipt, model: ServedModel) -> Prepared:
     from owngpt.server.schemas.base import parse
     from owngpt.server.schemas.chat import ChatCompletionRequest, chat_sampling, to_prompt
     from owngpt.server.schemas.completions import CompletionRequest, completion_sampling
+    from owngpt.server.schemas.fim import ID_PREFIX, FimRequest, fim_sampling
+    from owngpt.server.schemas.fim import to_prompt as to_fim_prompt
     from owngpt.service.completions import CompletionPrompt
 
     body = receipt.request.encode()
     if receipt.operation == "chat":
         chat = parse(ChatCompletionRequest, body)
         return to_prompt(chat).prepare(model, chat_sampling(chat, model))
+    if receipt.id.startswith(f"{ID_PREFIX}-"):
+        gap = parse(FimRequest, body)
+        return to_fim_prompt(gap).prepare(model, fim_sampling(gap, model))
     completion = parse(CompletionRequest, body)
     prompt = CompletionPrompt(completion.prompt, completion.suffix)
     return prompt.prepare(model, completion_sampling(completion, model))

@@ -23,11 +23,10 @@ from owngpt.server.routes.reply import (
 )
 from owngpt.server.schemas.answer import Identity
 from owngpt.server.schemas.base import unknown_fields
-from owngpt.server.schemas.fim import FimRequest, FimStream, check_fim, fim_document, fim_sampling
+from owngpt.server.schemas.fim import ID_PREFIX, FimRequest, FimStream, check_fim, fim_document, fim_sampling, to_prompt
 from owngpt.server.stream import DONE, EventStream, WholeAnswer
-from owngpt.service.fim.gap import Gap
 from owngpt.service.fim.offers import Offer, offers
-from owngpt.service.fim.prompt import MAX_CONTEXT_TOKENS, REPOSITORY, FimPrompt
+from owngpt.service.fim.prompt import FimPrompt
 from owngpt.service.generate import Generation, GenerationRequest, generate
 
 
@@ -41,11 +40,11 @@ def respond(request: Request, body: FimRequest) -> Response:
     check_fim(body)
     model = models_of(request).generator(body.model)
     tier = tier_of_request(request, body.service_tier)
-    identity = Identity.new("fim", body.model or model.name, model.fingerprint.id, tier)
+    identity = Identity.new(ID_PREFIX, body.model or model.name, model.fingerprint.id, tier)
     order = receipt_order(request, body, identity)
     generation = GenerationRequest(
         model,
-        prompt_of(body),
+        to_prompt(body),
         fim_sampling(body, model),
         request_id(request),
         order,
@@ -57,13 +56,6 @@ def respond(request: Request, body: FimRequest) -> Response:
     answer = Answer(request, body, generation, identity)
     headers = receipt_header(order) | ignored_header(unknown_fields(body))
     return EventStream(answer.stream(), headers) if body.stream else WholeAnswer(answer.whole, headers)
-
-
-def prompt_of(body: FimRequest) -> FimPrompt:
-    """Wire -> what the service works on."""
-    room = MAX_CONTEXT_TOKENS if body.max_context_tokens is None else body.max_context_tokens
-    gap = Gap.of(body.prompt, body.suffix or "", body.path)
-    return FimPrompt(gap, body.snippets, body.repository or REPOSITORY, room, body.truncation != "disabled")
 
 
 class Answer:

@@ -11,11 +11,13 @@ from owngpt.server.schemas.answer import ChunkFrame, Identity, encode
 from owngpt.server.schemas.base import WireModel
 from owngpt.server.schemas.sampling import INT64, MAX_TOKENS, Logprobs, SamplingFields, sampling_params
 from owngpt.server.schemas.usage import usage_json
+from owngpt.service.fim.gap import Gap
 from owngpt.service.fim.offers import Offer
-from owngpt.service.fim.prompt import Fitted, Snippet
+from owngpt.service.fim.prompt import MAX_CONTEXT_TOKENS, REPOSITORY, FimPrompt, Fitted, Snippet
 from owngpt.service.models import ServedModel
 from owngpt.types import SamplingParams, Usage
 
+ID_PREFIX = "fim"  # of answers
 MAX_SNIPPETS = 64
 LINE_TOKENS, BLOCK_TOKENS = 64, 256  # where a request does not say how many
 
@@ -44,10 +46,6 @@ class FimRequest(SamplingFields):
     max_context_tokens: int | None = Field(None, ge=0, le=MAX_TOKENS)
     truncation: Literal["auto", "disabled"] | None = None
 
-    @property
-    def snippets(self) -> list[Snippet]:
-        return [Snippet(each.path, each.text) for each in self.context or ()]
-
 
 def check_fim(request: FimRequest) -> None:
     """Raise `InvalidRequest` for what cannot be honoured."""
@@ -75,6 +73,14 @@ def fim_sampling(request: FimRequest, model: ServedModel) -> SamplingParams:
     seed = request.seed if request.random_seed is None else request.random_seed
     fields = request.model_copy(update={"seed": seed})
     return sampling_params(fields, limit, Logprobs(), model.tokenizer.vocab_size, SamplingParams(temperature=0.0))
+
+
+def to_prompt(request: FimRequest) -> FimPrompt:
+    """Wire -> what the service works on."""
+    gap = Gap.of(request.prompt, request.suffix or "", request.path)
+    others = [Snippet(each.path, each.text) for each in request.context or ()]
+    room = MAX_CONTEXT_TOKENS if request.max_context_tokens is None else request.max_context_tokens
+    return FimPrompt(gap, others, request.repository or REPOSITORY, room, request.truncation != "disabled")
 
 
 def fitted_json(fitted: Fitted) -> dict[str, Any]:

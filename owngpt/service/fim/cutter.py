@@ -7,15 +7,20 @@ does not, the longest part of whole lines that does is offered, or nothing. What
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 
 from owngpt.service.fim.checks import Check
 from owngpt.service.fim.gap import Gap, width
+from owngpt.service.fim.language import PLAIN
 from owngpt.service.fim.lexis import CLOSERS, State
 
 Mode = Literal["line", "block"]
 _SAME = 4  # characters that a line has at least, to be taken for a repetition
+_LOOP = re.compile(r"(?P<again>[^\n]{2,16}?)(?P=again){7,}$")  # what small models fall into
+_LOOP_WINDOW = 136  # characters in which it is seen
+_FENCE = "```"  # ends code for a model that was tuned to chat
 
 
 def mode_of(gap: Gap, mode: Literal["auto", "line", "block"]) -> Mode:
@@ -76,8 +81,9 @@ class Cutter:
             newline = self._text.find("\n", self._line)
             line = self._text[self._line :] if newline < 0 else self._text[self._line : newline]
             is_whole = is_all or newline >= 0
-            end = self._content_end if self._is_elsewhere(line, is_whole=is_whole) else self._overrun(line)
-            if end is not None:
+            if self._is_elsewhere(line, is_whole=is_whole) or _is_loop(line):
+                self._end = self._content_end
+            elif (end := self._overrun(line)) is not None:
                 self._end = end
             elif newline < 0:
                 return
@@ -88,7 +94,8 @@ class Cutter:
         """Whether this line is no part of what is offered."""
         if not line.strip() or (self._line == 0 and self._gap.head.strip()):
             return False
-        if is_whole and self._is_known(line):
+        is_fence = line.lstrip().startswith(_FENCE) and self._gap.language is not PLAIN
+        if is_fence or (is_whole and self._is_known(line)):
             return True
         return self._line > 0 and bool(self._content_end) and (self._mode == "line" or self._leaves(line))
 
@@ -184,3 +191,9 @@ class Cutter:
         is_text = any(character.isalnum() for character in tail[:size])
         above = [] if self._gap.head.strip() else [f"{whole}\n{self._gap.head}"]
         return [*([trimmed, whole] if is_text else [whole, trimmed]), *above]
+
+
+def _is_loop(line: str) -> bool:
+    """Whether a line says the same eight times in a row; rules of one character are none."""
+    found = _LOOP.search(line[-_LOOP_WINDOW:])
+    return found is not None and len(set(found["again"])) > 1
