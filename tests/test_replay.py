@@ -93,6 +93,15 @@ def test_several_prompts_with_their_own_seeds(app: App) -> None:
     assert "identical: 6 choices, " in result.stdout
 
 
+@pytest.mark.parametrize("mode", ["line", "raw"])
+def test_code_that_was_completed_is_replayed_as_far_as_it_was_needed(app: App, mode: str) -> None:
+    """Also the token that was taken back from the end of the prompt, and chosen again."""
+    body = {"prompt": "def f(x):\n    retu", "suffix": "\n", "path": "a.py", "mode": mode}
+    result = replay(app, stored(app, "/v1/fim/completions", **body))
+    assert result.exit_code == 0, result.output
+    assert "differs" not in result.output
+
+
 @pytest.mark.skipif(not HAS_KERNELS, reason="the native kernels are not built")
 def test_what_was_said_among_others_is_said_again_alone_bit_for_bit(app: App) -> None:
     async def ask_all() -> list[httpx.Response]:
