@@ -96,7 +96,7 @@ def test_several_prompts_with_their_own_seeds(app: App) -> None:
 @pytest.mark.parametrize("mode", ["line", "raw"])
 def test_code_that_was_completed_is_replayed_as_far_as_it_was_needed(app: App, mode: str) -> None:
     """Also the token that was taken back from the end of the prompt, and chosen again."""
-    body = {"prompt": "def f(x):\n    retu", "suffix": "\n", "path": "a.py", "mode": mode}
+    body = {"prompt": "def f(x):\n    retu", "suffix": "\n", "mode": mode}
     result = replay(app, stored(app, "/v1/fim/completions", **body))
     assert result.exit_code == 0, result.output
     assert "differs" not in result.output
