@@ -6,6 +6,7 @@ search, answers or thresholds: those who do (`retrieval/reading.py`, `trust/read
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ _TOP = 12  # starts and ends that are tried with each other
 class Found(NamedTuple):
     """The likeliest place of an answer among some texts: characters [start, end) of text number `text`.
 
-    `logit` is how much likelier it is than that the text has no answer (log odds).
+    `logit` says how likely the text has an answer at all (log odds).
     """
 
     text: int
@@ -106,8 +107,8 @@ class PairReader:
         for row, window in enumerate(batch):
             if window.ids:
                 starts_L, ends_L = read.starts_BL[row].log_softmax(0), read.ends_BL[row].log_softmax(0)
-                start, end, score = best_span(starts_L[first:], ends_L[first:])
-                yield window, start, end, score - float(starts_L[0] + ends_L[0])
+                start, end = best_span(starts_L[first:], ends_L[first:])
+                yield window, start, end, _odds_of_any(float(starts_L[0] + ends_L[0]) / 2)
 
     def _read(self, pairs: Sequence[Pair]) -> Reading:
         with self._lock, torch.inference_mode():
@@ -124,12 +125,19 @@ class PairReader:
             yield _Window(number, encoded.ids[part], encoded.offsets[part])
 
 
-def best_span(starts_L: Tensor, ends_L: Tensor) -> tuple[int, int, float]:
-    """(first, last, log probability) of the likeliest span of at most `MAX_ANSWER` tokens."""
+def best_span(starts_L: Tensor, ends_L: Tensor) -> tuple[int, int]:
+    """(first, last) of the likeliest span of at most `MAX_ANSWER` tokens."""
     starts, ends = (scores.topk(min(_TOP, len(scores))).indices.tolist() for scores in (starts_L, ends_L))
     pairs = [(a, b) for a in starts for b in ends if a <= b < a + MAX_ANSWER] or [(starts[0], starts[0])]
-    first, last = max(pairs, key=lambda pair: float(starts_L[pair[0]] + ends_L[pair[1]]))
-    return first, last, float(starts_L[first] + ends_L[last])
+    return max(pairs, key=lambda pair: float(starts_L[pair[0]] + ends_L[pair[1]]))
+
+
+def _odds_of_any(none: float) -> float:
+    """Log odds that there is an answer, from the log probability that there is none.
+
+    Not those of the best span: where several are likely, none of them is, but an answer is there.
+    """
+    return math.log(-math.expm1(min(none, -1e-6))) - none
 
 
 def _batches(windows: Sequence[_Window]) -> Iterator[list[_Window]]:

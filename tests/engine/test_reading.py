@@ -65,9 +65,7 @@ def test_nothing_to_read_has_no_answer(folder: Path) -> None:
 def test_a_span_ends_behind_its_start_and_is_not_long() -> None:
     starts, ends = torch.full((80,), -9.0), torch.full((80,), -9.0)
     starts[60], ends[2], ends[62] = -0.1, -0.1, -0.5
-    start, end, score = best_span(starts, ends)
-    assert (start, end) == (60, 62)
-    assert score == pytest.approx(-0.6)
+    assert best_span(starts, ends) == (60, 62)
 
 
 def test_types_tell_the_passage_from_what_is_asked(folder: Path) -> None:
