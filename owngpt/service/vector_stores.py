@@ -100,8 +100,8 @@ def _add(app: App, caller: Caller, vector_store_id: str, orders: Sequence[FileOr
     check_live(app.vector_stores.find(caller.project_id, vector_store_id))
     files = _new_files(app, caller, orders)
     with app.database.write() as transaction:
-        allowed = destroyable_by(caller)
-        app.vector_store_files.add(transaction, caller.project_id, caller.key_id, vector_store_id, files, allowed)
+        who = caller.principals  # also of an administrator, who would read by it
+        app.vector_store_files.add(transaction, caller.project_id, caller.key_id, vector_store_id, files, who)
         if not with_batch:
             return ""
         ids = [file.file_id for file in files]
