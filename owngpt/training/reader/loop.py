@@ -23,14 +23,14 @@ Progress = Callable[[str], None]
 Mixture = Mapping[str, float]  # task -> share of the steps
 ALIGN: Mixture = {"translate": 0.6, "alike": 0.1, "check_ja": 0.1, "answer_en": 0.15, "find_ja": 0.05}
 READ: Mixture = {
-    "translate": 0.08,
+    "translate": 0.12,
     "alike": 0.04,
     "find_ja": 0.12,
-    "find_en": 0.05,
-    "answer_ja": 0.37,
-    "answer_en": 0.16,
-    "check_ja": 0.08,
-    "check_en": 0.10,
+    "find_en": 0.06,
+    "answer_ja": 0.34,
+    "answer_en": 0.14,
+    "check_ja": 0.07,
+    "check_en": 0.11,
 }
 
 
