@@ -1,4 +1,4 @@
-"""`owngpt train corpus | tokenizer | pretrain | sft`: from raw sources to a tuned model, one command per stage."""
+"""`owngpt train`: from raw sources to a tuned model, one command per stage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from owngpt.training.cli_pretrain import pretrain
 from owngpt.training.cli_reader import reader
-from owngpt.training.cli_tune import sft
+from owngpt.training.cli_tune import reinforce, sft
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -80,3 +80,4 @@ def tokenizer(corpus: Path, out: Path, vocab_size: int, characters: int) -> None
 train.add_command(pretrain)
 train.add_command(reader)
 train.add_command(sft)
+train.add_command(reinforce)

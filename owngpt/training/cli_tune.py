@@ -127,6 +127,57 @@ def sft(
     click.echo(f"model written to {out / 'model'}")
 
 
+@click.command()
+@click.option("--corpus", type=EXISTING_FOLDER, help="Folder that `train corpus` wrote: sums and quotes are asked.")
+@click.option("--data", type=EXISTING_FILE, help="Problems of your own instead: JSONL with number, passage or tests.")
+@click.option("--steps", type=click.IntRange(min=1), default=200, show_default=True, help="How often weights move.")
+@click.option("--prompts", type=click.IntRange(min=1), default=8, show_default=True, help="Questions in a round.")
+@click.option("--group", type=click.IntRange(min=2), default=8, show_default=True, help="Answers to each question.")
+@click.option("--updates", type=click.IntRange(min=1), default=2, show_default=True, help="Steps in a round.")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=1), default=192, show_default=True, help="Of an answer; longer is worth 0."
+)
+@click.option(
+    "--kl",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="What it costs to move away from the first model.",
+)
+@shared(rate=0.02)
+def reinforce(
+    base: Path,
+    out: Path,
+    corpus: Path | None,
+    data: Path | None,
+    steps: int,
+    prompts: int,
+    group: int,
+    updates: int,
+    max_tokens: int,
+    kl: float,
+    dtype: str,
+    device: str,
+    threads: int | None,
+    **options: Any,
+) -> None:
+    """Let a model try, and make better answers likelier: numbers, quotes and code are checked, not judged.
+
+    Either --corpus or --data says what to ask. Code that the model writes is run in a child process with limits;
+    see docs/garlic.md for what these do not keep it from.
+    """
+    from owngpt.training.reinforcement import ReinforceConfig
+    from owngpt.training.reinforcement import reinforce as run
+
+    if (corpus is None) == (data is None):
+        raise click.UsageError("give either --corpus or --data")
+    where = _place(dtype, device, threads)
+    config = ReinforceConfig(prompts=prompts, group=group, updates=updates, max_tokens=max_tokens, kl=kl)
+    config = replace(config, tune=replace(config.tune, num_steps=steps, **options))
+    run(base, out, config, corpus=corpus, data=data, progress=click.echo, **where)
+    click.echo(f"model written to {out / 'model'}")
+
+
 def _place(dtype: str, device: str, threads: int | None) -> dict[str, Any]:
     """How and where a command computes."""
     import torch

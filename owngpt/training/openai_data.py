@@ -31,16 +31,16 @@ class Preference:
 
 def read_conversations(path: Path) -> Iterator[Conversation]:
     """Lines with `messages`, perhaps `tools`, and perhaps a `weight` of 0 on messages that are not to be learned."""
-    return _read(path, _conversation)
+    return read_lines(path, _conversation)
 
 
 def read_preferences(path: Path) -> Iterator[Preference]:
     """Lines with `input.messages`, `preferred_output` and `non_preferred_output`, one assistant message each."""
-    return _read(path, _preference)
+    return read_lines(path, _preference)
 
 
-def _read(path: Path, of: Callable[[Any], T]) -> Iterator[T]:
-    """`SetupError` names the line and the field that is wrong."""
+def read_lines(path: Path, of: Callable[[Any], T]) -> Iterator[T]:
+    """What `of` makes of each line's JSON; `SetupError` names the line and the field that is wrong."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -56,7 +56,7 @@ def _read(path: Path, of: Callable[[Any], T]) -> Iterator[T]:
 
 
 def _conversation(item: Any) -> Conversation:
-    messages = _messages(item["messages"], "messages")
+    messages = to_messages(item["messages"], "messages")
     weights = [fields.get("weight", 1) for fields in item["messages"]]
     for place, weight in enumerate(weights):
         if weight not in (0, 1):
@@ -70,17 +70,18 @@ def _conversation(item: Any) -> Conversation:
 def _preference(item: Any) -> Preference:
     asked = item["input"]
     preferred, other = (_output(item, name) for name in ("preferred_output", "non_preferred_output"))
-    return Preference(_messages(asked["messages"], "input.messages"), _tools(asked.get("tools")), preferred, other)
+    return Preference(to_messages(asked["messages"], "input.messages"), _tools(asked.get("tools")), preferred, other)
 
 
 def _output(item: Any, name: str) -> Message:
-    messages = _messages(item[name], name)
+    messages = to_messages(item[name], name)
     if len(messages) != 1 or messages[0].role != "assistant":
         raise ValueError(f"{name} must be one assistant message")
     return messages[0]
 
 
-def _messages(items: Any, where: str) -> tuple[Message, ...]:
+def to_messages(items: Any, where: str) -> tuple[Message, ...]:
+    """The messages of a request; `ValueError` names what is wrong below `where`."""
     if not isinstance(items, list) or not items:
         raise ValueError(f"{where} must be a list of messages")
     return tuple(_message(fields, f"{where}[{place}]") for place, fields in enumerate(items))

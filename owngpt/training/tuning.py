@@ -49,6 +49,7 @@ class TuneConfig:
     eval_every: int = 50  # steps
     pass_tokens: int = 4096  # per forward and backward pass
     save_seconds: float = 45.0
+    save_at: int = 1  # a checkpoint falls on multiples of this, in steps
     report_seconds: float = 5.0
     seed: int = 0
 
@@ -112,9 +113,10 @@ class Tuner:
         while self.state.step < self.config.num_steps:
             self._step()
             is_last = self.state.step == self.config.num_steps
+            is_due = time.monotonic() - self._saved >= self.config.save_seconds
             if is_last or self.state.step % self.config.eval_every == 0:
                 self._measure()
-            if is_last or time.monotonic() - self._saved >= self.config.save_seconds:
+            if is_last or (is_due and self.state.step % self.config.save_at == 0):
                 self._save()
         write_report(self.out, self.state, 1)
         return self.optimizer.masters

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from owngpt.model.config import ModelConfig
+from owngpt.model.transformer import Transformer
 from owngpt.training.corpus import build_corpus
+from owngpt.training.dial import shape
 from owngpt.training.documents import Document
+from owngpt.training.export import export_model
 from owngpt.training.sources import Source
 from owngpt.training.sources.arithmetic import read_arithmetic
 from owngpt.training.tokenizer import sample_texts, save_tokenizer, train_tokenizer
@@ -56,6 +60,23 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokenizer_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tokenizer")
     save_tokenizer(train_tokenizer(sample_texts(corpus, 50_000), 450), out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def base(tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with random weights, in which two heads share a key."""
+    out = tmp_path_factory.mktemp("base")
+    values = {
+        **shape(1, 512, 512),
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+    }
+    model = Transformer(ModelConfig.from_dict(values))
+    model.init_weights(0, std=0.1)
+    export_model(out, values, {name: weight.detach() for name, weight in model.named_parameters()}, tokenizer_folder)
     return out
 
 

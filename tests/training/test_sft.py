@@ -13,14 +13,10 @@ from click.testing import CliRunner
 
 from owngpt.errors import CheckpointError, SetupError
 from owngpt.model.attention import DenseAttention
-from owngpt.model.config import ModelConfig
-from owngpt.model.transformer import Transformer
 from owngpt.model.weights import load_model
 from owngpt.training.cli import train
 from owngpt.training.conversations import Conversation, Example, TurnEncoder
-from owngpt.training.dial import shape
 from owngpt.training.examples import Examples, pack
-from owngpt.training.export import export_model
 from owngpt.training.logprobs import score_tokens, token_logprobs
 from owngpt.training.openai_data import read_conversations
 from owngpt.training.sft import SftConfig, tune_supervised
@@ -34,23 +30,6 @@ CONFIG = SftConfig(
 
 def quiet(line: str) -> None:
     """No progress."""
-
-
-@pytest.fixture(scope="module")
-def base(tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder with random weights, in which two heads share a key."""
-    out = tmp_path_factory.mktemp("base")
-    values = {
-        **shape(1, 512, 512),
-        "hidden_size": 32,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 16,
-    }
-    model = Transformer(ModelConfig.from_dict(values))
-    model.init_weights(0, std=0.1)
-    export_model(out, values, {name: weight.detach() for name, weight in model.named_parameters()}, tokenizer_folder)
-    return out
 
 
 @pytest.fixture
