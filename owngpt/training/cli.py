@@ -8,7 +8,7 @@ import click
 
 from owngpt.training.cli_pretrain import pretrain
 from owngpt.training.cli_reader import reader
-from owngpt.training.cli_tune import reinforce, sft
+from owngpt.training.cli_tune import prefer, reinforce, sft
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -80,4 +80,5 @@ def tokenizer(corpus: Path, out: Path, vocab_size: int, characters: int) -> None
 train.add_command(pretrain)
 train.add_command(reader)
 train.add_command(sft)
+train.add_command(prefer)
 train.add_command(reinforce)

@@ -128,6 +128,49 @@ def sft(
 
 
 @click.command()
+@click.option("--data", type=EXISTING_FILE, required=True, help="Pairs of answers, in OpenAI's JSONL for preferences.")
+@click.option(
+    "--beta",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="How dear it is to move away from the first model.",
+)
+@click.option(
+    "--epochs",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How often the pairs are read.",
+)
+@click.option("--batch-pairs", type=click.IntRange(min=1), default=16, show_default=True, help="Pairs per step.")
+@click.option("--context", type=click.IntRange(min=8), default=2048, show_default=True, help="Longest conversation.")
+@shared(rate=0.02)
+def prefer(
+    base: Path,
+    out: Path,
+    data: Path,
+    beta: float,
+    epochs: float,
+    batch_pairs: int,
+    context: int,
+    dtype: str,
+    device: str,
+    threads: int | None,
+    **options: Any,
+) -> None:
+    """Teach a model which of two answers is better (DPO). The same command goes on when stopped."""
+    from owngpt.training.preference import PreferConfig
+    from owngpt.training.preference import prefer as run
+
+    where = _place(dtype, device, threads)
+    config = PreferConfig(beta, epochs, batch_pairs, context)
+    config = replace(config, tune=replace(config.tune, **options))
+    run(base, out, config, data, progress=click.echo, **where)
+    click.echo(f"model written to {out / 'model'}")
+
+
+@click.command()
 @click.option("--corpus", type=EXISTING_FOLDER, help="Folder that `train corpus` wrote: sums and quotes are asked.")
 @click.option("--data", type=EXISTING_FILE, help="Problems of your own instead: JSONL with number, passage or tests.")
 @click.option("--steps", type=click.IntRange(min=1), default=200, show_default=True, help="How often weights move.")

@@ -6,10 +6,10 @@ Shapes: N tokens of all examples, T tokens of a pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from torch import Tensor
 from owngpt.model.transformer import Transformer
 from owngpt.training.attention import RowAttention
 from owngpt.training.conversations import Example
+
+T = TypeVar("T")
 
 
 class Packed(NamedTuple):
@@ -102,15 +104,7 @@ class Examples:
 
     def passes(self, batch: Sequence[int], pass_tokens: int) -> Iterator[list[int]]:
         """A batch in parts of at most `pass_tokens`, or of one example."""
-        part, size = list[int](), 0
-        for index in batch:
-            if part and size + self.size(index) > pass_tokens:
-                yield part
-                part, size = [], 0
-            part.append(index)
-            size += self.size(index)
-        if part:
-            yield part
+        return parts(batch, self.size, pass_tokens)
 
     def _order(self, seed: int) -> Iterator[int]:
         epoch = 0
@@ -128,3 +122,16 @@ def pack(examples: Sequence[Example], device: torch.device) -> Packed:
     starts_T = torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
     tensors = (torch.tensor(inputs), torch.tensor(targets), starts_T, torch.tensor(is_answer, dtype=torch.bool))
     return Packed(*(tensor.to(device) for tensor in tensors))
+
+
+def parts(items: Iterable[T], size: Callable[[T], int], limit: int) -> Iterator[list[T]]:
+    """The items in order, in lists whose sizes add up to at most `limit`, or of one item."""
+    part, total = list[T](), 0
+    for item in items:
+        if part and total + size(item) > limit:
+            yield part
+            part, total = [], 0
+        part.append(item)
+        total += size(item)
+    if part:
+        yield part

@@ -33,7 +33,7 @@ from owngpt.model.transformer import Transformer
 from owngpt.training.conversations import Example, TurnEncoder
 from owngpt.training.corpus import MANIFEST
 from owngpt.training.evaluate import output_head
-from owngpt.training.examples import Packed, pack
+from owngpt.training.examples import Packed, pack, parts
 from owngpt.training.logprobs import score_tokens, token_logprobs
 from owngpt.training.rewards import Problem, corpus_problems, read_problems
 from owngpt.training.rollout import Rollout, sample
@@ -96,9 +96,9 @@ class Reinforced:
             self._begin(number)
         judged = self._round[part :: config.updates]
         loss, num_tokens = torch.zeros((), device=self.model.device), 0
-        for share in _shares(judged, config.tune.pass_tokens):
+        for share in parts(judged, _size, config.tune.pass_tokens):
             loss += self._backward(share, len(judged))
-            num_tokens += sum(len(one.example.ids) for one in share)
+            num_tokens += sum(map(_size, share))
             accumulate()
         return Taken(float(loss), num_tokens, self._numbers if part == 0 else {})
 
@@ -219,17 +219,8 @@ def _compared(group: Sequence[Rollout], rewards: Sequence[float]) -> Iterator[tu
     return ((rollout, 0.0 if is_alike else value - mean) for rollout, value in zip(group, rewards, strict=True))
 
 
-def _shares(judged: Sequence[Judged], pass_tokens: int) -> Iterator[list[Judged]]:
-    """Parts of at most `pass_tokens`, or of one answer."""
-    share, size = list[Judged](), 0
-    for one in judged:
-        if share and size + len(one.example.ids) > pass_tokens:
-            yield share
-            share, size = [], 0
-        share.append(one)
-        size += len(one.example.ids)
-    if share:
-        yield share
+def _size(judged: Judged) -> int:
+    return len(judged.example.ids)
 
 
 def _described(groups: Sequence[Sequence[Rollout]], rewards: Sequence[Sequence[float]]) -> dict[str, float]:
