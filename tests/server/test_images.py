@@ -75,6 +75,16 @@ async def test_a_search_looks_for_what_was_said_and_not_for_the_note() -> None:
     assert search["queries"] == ["Tower height"]
 
 
+async def test_a_picture_alone_is_nothing_to_search_for_and_no_error() -> None:
+    app = make_app("Hello!")
+    store = (await post(app, "/v1/vector_stores")).json()["id"]
+    tools = [{"type": "file_search", "vector_store_ids": [store]}]
+    response = await post(app, input=[{"role": "user", "content": [IMAGE]}], tools=tools)
+    unseen, search, answer = response.json()["output"]
+    assert (search["queries"], unseen["content"][0]["text"]) == ([], UNSEEN)
+    assert answer["grounding"]["verdict"] == "abstained"
+
+
 @pytest.mark.parametrize("question", ["When was the Eiffel Tower built?", "東京塔建設年"])
 async def test_documents_answer_what_was_said_and_not_the_note(question: str) -> None:
     """Support and language are those of the question; the model is still told of the image."""

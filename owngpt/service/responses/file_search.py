@@ -48,6 +48,8 @@ async def find(
     if "file_search" in caller.disabled_tools:
         raise PermissionDenied("The tool 'file_search' is switched off for this project.")
     queries = [guard.unmask(query) if guard else query for query in queries_of(items)]
+    if not queries:
+        return Found((), _call((), (), guard))
     found = await search(
         app,
         caller,
@@ -60,23 +62,30 @@ async def find(
         rewrite_query=True,
         weights=wanted.weights,
     )
-    item = {
-        "type": "file_search_call",
-        "id": item_id("file_search_call"),
-        "status": "completed",
-        "queries": found.queries,
-        "results": [_result(passage, guard) for passage in found.passages],
-    }
-    return Found(found.passages, item)
+    return Found(found.passages, _call(found.queries, found.passages, guard))
 
 
 def queries_of(items: Sequence[Item]) -> list[str]:
-    """The newest question; where it follows another one, also both together, because it may mean nothing alone."""
-    said = [text_of(item["content"]).replace(NOTE, "").strip() for item in items if is_user_message(item)]
-    said = [text for text in said if text][-2:]
-    if not said:
+    """The newest question; where it follows another one, also both together, because it may mean nothing alone. Empty
+    where nothing was sent but images, which no model here sees.
+    """
+    sent = [text_of(item["content"]) for item in items if is_user_message(item)]
+    said = [text for text in (each.replace(NOTE, "").strip() for each in sent) if text][-2:]
+    if said:
+        return list(dict.fromkeys([said[-1][:MAX_QUERY], " ".join(said)[-MAX_QUERY:]]))
+    if not any(NOTE in each for each in sent):
         raise InvalidRequest("'file_search' needs a message of the user to search for.", param="input")
-    return list(dict.fromkeys([said[-1][:MAX_QUERY], " ".join(said)[-MAX_QUERY:]]))
+    return []
+
+
+def _call(queries: Sequence[str], passages: Sequence[Passage], guard: Guard | None) -> Item:
+    return {
+        "type": "file_search_call",
+        "id": item_id("file_search_call"),
+        "status": "completed",
+        "queries": list(queries),
+        "results": [_result(passage, guard) for passage in passages],
+    }
 
 
 def _result(passage: Passage, guard: Guard | None) -> dict[str, Any]:
