@@ -164,6 +164,6 @@ def group_of(name: str) -> str:
 
 
 def _slot(name: str, parameter: nn.Parameter, config: OptimConfig) -> Slot:
-    group = group_of(name)
+    group = group_of(name) if parameter.dim() > 1 else "norm"  # biases are moved as norms are
     lr: float = getattr(config, f"{group}_lr")
     return Slot.of(parameter, lr, is_muon=group == "matrix")

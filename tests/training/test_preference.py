@@ -52,10 +52,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def pair_of(encoder: TurnEncoder, asked: str, preferred: str, other: str) -> Pair:
-    answers = [
-        encoder.turn([Message("user", asked)], Message("assistant", said)).example for said in (preferred, other)
-    ]
-    return Pair(*answers)
+    messages = [Message("user", asked)]
+    turns = [encoder.turn(messages, Message("assistant", said)) for said in (preferred, other)]
+    return Pair(turns[0].example, turns[1].example)
 
 
 def test_gaps_are_those_of_each_answer_alone(base: Path) -> None:

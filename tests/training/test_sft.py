@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from transformers import AutoModelForCausalLM
 
 from owngpt.errors import CheckpointError, SetupError
 from owngpt.model.attention import DenseAttention
@@ -20,7 +22,7 @@ from owngpt.training.examples import Examples, pack
 from owngpt.training.logprobs import score_tokens, token_logprobs
 from owngpt.training.openai_data import read_conversations
 from owngpt.training.sft import SftConfig, tune_supervised
-from owngpt.training.tuning import TuneConfig
+from owngpt.training.tuning import TuneConfig, export_tuned
 from owngpt.types import Message, Tool, ToolCall
 
 CONFIG = SftConfig(
@@ -157,6 +159,42 @@ def test_it_learns_and_a_stopped_run_goes_on_bit_for_bit(base: Path, file: Path,
     slower = replace(CONFIG, tune=replace(CONFIG.tune, rate=0.5))
     with pytest.raises(CheckpointError, match=r"rate=1\.0, not 0\.5"):
         tune_supervised(base, tmp_path / "part", slower, data=file, dtype=torch.float32, progress=quiet)
+
+
+@pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "Qwen2ForCausalLM"])
+def test_other_families_are_tuned_and_read_by_transformers(
+    architecture: str, base: Path, file: Path, tmp_path: Path
+) -> None:
+    """One has no norms of heads; the other has biases too; both use the embedding as output head here."""
+    start, kind = tmp_path / "start", architecture.removesuffix("ForCausalLM").lower()
+    shutil.copytree(base, start)
+    values = json.loads((base / "config.json").read_text())
+    values |= {"architectures": [architecture], "model_type": kind, "tie_word_embeddings": True}
+    (start / "config.json").write_text(json.dumps(values))
+    untrained = load_model(start, random_weights=True)
+    export_tuned(start, tmp_path / "base", dict(untrained.named_parameters()))
+    config = replace(CONFIG, epochs=0.5)
+    tune_supervised(tmp_path / "base", tmp_path / "out", config, data=file, dtype=torch.float32, progress=quiet)
+    ours = load_model(tmp_path / "out" / "model", torch.float32)
+    before = dict(untrained.named_parameters())
+    assert any("bias" in name for name in before) == (kind == "qwen2")
+    assert all(not torch.equal(weight, before[name].float()) for name, weight in ours.named_parameters())
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "out" / "model", dtype=torch.float32)
+    tokens = torch.arange(40) * 7 % 450
+    with torch.no_grad():
+        expected = theirs(tokens[None]).logits[0]
+        got = ours.logits(ours(tokens, torch.arange(40), DenseAttention(ours.config, 1)))
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_what_training_does_not_compute_is_refused(base: Path, file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(base, folder)
+    values = json.loads((base / "config.json").read_text())
+    values |= {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 16}
+    (folder / "config.json").write_text(json.dumps(values))
+    with pytest.raises(SetupError, match="sliding windows, which training does not compute"):
+        tune_supervised(folder, tmp_path / "out", CONFIG, data=file, progress=quiet)
 
 
 def test_the_command_tunes_on_a_corpus(base: Path, corpus: Path, tmp_path: Path) -> None:
