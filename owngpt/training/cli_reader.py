@@ -19,7 +19,7 @@ EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
-    default=3_000,
+    default=9_000,
     show_default=True,
     help="Of about 2,000 tokens. May be changed when a run goes on, as long as its learning rate is level.",
 )
