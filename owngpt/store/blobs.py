@@ -100,8 +100,8 @@ class Blobs:
             if not place.exists():
                 place.parent.mkdir(exist_ok=True, mode=0o700)
                 os.rename(staged.path, place)
-                _sync_folder(place.parent)
-                _sync_folder(self._folder)
+            _sync_folder(place.parent)  # in any case: who named it may have been killed before this
+            _sync_folder(self._folder)
 
     def path(self, sha256: str) -> Path:
         """Where the bytes of that hash lie."""

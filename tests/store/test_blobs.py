@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from owngpt.errors import NotFound, PayloadTooLarge, ServiceUnavailable
+from owngpt.store import blobs
 from owngpt.store.blobs import Blobs
 from owngpt.store.db import Database
 from owngpt.store.files import File, Files, NewFile
@@ -71,6 +72,21 @@ def test_a_row_that_cannot_be_written_leaves_a_blob_that_the_next_start_collects
     assert len(on_disk(tmp_path)) == 1
     assert files.blobs.collect(database) == 1
     assert on_disk(tmp_path) == set()
+
+
+def test_a_name_counts_when_it_is_synced_also_where_somebody_was_killed_before_that(
+    files: Files, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(folder: Path) -> None:
+        raise SystemExit
+
+    synced: list[Path] = []
+    monkeypatch.setattr(blobs, "_sync_folder", die)
+    with pytest.raises(SystemExit):
+        add(files, project, b"hello")
+    monkeypatch.setattr(blobs, "_sync_folder", synced.append)
+    place = files.blobs.path(add(files, project, b"hello").sha256)
+    assert synced == [place.parent, place.parent.parent]
 
 
 def test_an_open_file_stays_readable_when_it_is_deleted(files: Files, project: str) -> None:
