@@ -2,8 +2,9 @@
 
 glibc gives each thread an arena, and what one of them has freed no other one uses: here there are two. The first large
 block that is freed teaches it to cut blocks of up to 32 MiB out of the arenas, and to keep 64 MiB free at the end of
-each, so that every step's logits leave a hole that smaller things move into: here blocks from 1 MiB on are the
+each, so that every step's logits leave a hole that smaller things move into: here blocks from 256 KiB on are the
 system's, and go back to it at once. Smaller ones do not, for the system fills each page with zeros before it gives it.
+What lies free between them goes back every ten seconds.
 And oneDNN with PyTorch keep 1,024 kernels each, one for every shape of a matrix that they have met, so that each text
 of a new length costs some hundred kilobytes more: here they keep 64.
 """
@@ -15,10 +16,10 @@ import os
 import sys
 from functools import cache
 
-SECONDS = 60.0  # from one trim to the next
+SECONDS = 10.0  # from one trim to the next
 _KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}  # read when PyTorch is loaded
-_MIB = 1024**2
-_OPTIONS = {-8: 2, -3: _MIB, -1: 8 * _MIB}  # of mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+_KIB = 1024
+_OPTIONS = {-8: 2, -3: 256 * _KIB, -1: 2048 * _KIB}  # of mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
 
 
 def bound() -> bool:
