@@ -90,7 +90,7 @@ def shared(rate: float) -> Callable[[Command], Command]:
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),
-    default=5_000_000,
+    default=3_000_000,
     show_default=True,
     help="How much is taken of what there is.",
 )

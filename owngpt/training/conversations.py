@@ -69,29 +69,35 @@ class TurnEncoder:
 
     def turn(self, messages: Sequence[Message], answer: Message, tools: Sequence[Tool] = ()) -> Turn:
         """An answer to `messages`."""
-        prompt = self.prompt(messages, tools)
-        through = self.chat.encode([*messages, answer], tools, add_generation_prompt=False)
-        if through[: len(prompt)] != prompt:
-            return Turn(prompt, self._spelled(answer))
-        said = through[len(prompt) :]
-        last = max((place for place, token in enumerate(said) if token in self.ends), default=None)
-        return Turn(prompt, [*said, self.ends[0]] if last is None else said[: last + 1])
+        return self._turn(self.prompt(messages, tools), self._whole([*messages, answer], tools), answer)
 
     def examples(self, conversation: Conversation) -> list[Example]:
         """One for the whole conversation, and one for each turn that does not stand in it as it was said."""
         messages, tools = conversation.messages, conversation.tools
-        whole = self.chat.encode(messages, tools, add_generation_prompt=False)
+        whole = self._whole(messages, tools)
         is_answer, alone, end = [False] * len(whole), list[Example](), 0
         for place, message in enumerate(messages):
             if message.role != "assistant" or place in conversation.unlearned:
                 continue
-            turn = self.turn(messages[:place], message, tools)
+            through = whole if place == len(messages) - 1 else self._whole(messages[: place + 1], tools)
+            turn = self._turn(self.prompt(messages[:place], tools), through, message)
             start, stop = len(turn.prompt), len(turn.prompt) + len(turn.answer)
             if whole[:stop] == turn.example.ids:
                 is_answer[start:stop], end = turn.example.is_answer[start:], stop
             else:
                 alone.append(turn.example)
         return [Example(whole[:end], is_answer[:end]), *alone] if end else alone
+
+    def _whole(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
+        return self.chat.encode(messages, tools, add_generation_prompt=False)
+
+    def _turn(self, prompt: list[int], through: list[int], answer: Message) -> Turn:
+        """The answer's part of what the template writes `through` its turn."""
+        if through[: len(prompt)] != prompt:
+            return Turn(prompt, self._spelled(answer))
+        said = through[len(prompt) :]
+        last = max((place for place, token in enumerate(said) if token in self.ends), default=None)
+        return Turn(prompt, [*said, self.ends[0]] if last is None else said[: last + 1])
 
     def _spelled(self, answer: Message) -> list[int]:
         """An answer that the template does not write behind its own prompt: its text alone."""

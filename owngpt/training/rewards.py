@@ -108,7 +108,7 @@ def problem_of(document: Document) -> Problem | None:
     if [message.role for message in document.messages] != ["user", "assistant"]:
         return None
     question, answer = document.messages
-    passage = max(question.content.split("\n\n"), key=len)
+    passage = question.content.rpartition("\n\n")[0]  # the question stands behind it
     if result := read_final(answer.content):
         return Problem((question,), number_reward(result))
     if spans(answer.content):

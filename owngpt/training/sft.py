@@ -5,6 +5,7 @@ Logits are made for the answers only: what people, systems and tools say is read
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,8 @@ from owngpt.training.tuning import Progress, Taken, TuneConfig, Tuner, export_tu
 
 HELD_OUT_ONE_IN = 20  # conversations of a file
 HELD_OUT = 256  # at most
-SPARE = 0.9  # of a budget of time; the rest is for measuring, saving, and other programs
+LEARNING = 0.8  # the rest is for measuring, saving, and other programs
+READING = 0.1  # of a budget of time, at most: turning conversations into tokens
 PROGRESS_SECONDS = 10.0
 
 
@@ -44,7 +46,7 @@ class SftConfig:
 
     epochs: float = 2.0
     minutes: float | None = None  # instead of `epochs`
-    max_tokens: int = 5_000_000  # of a corpus, in one epoch
+    max_tokens: int = 3_000_000  # of a corpus, in one epoch
     batch_tokens: int = 8192
     context: int = 2048  # longer conversations are left out
     tune: TuneConfig = field(default_factory=lambda: TuneConfig(num_steps=0, rate=0.1))
@@ -140,7 +142,7 @@ def tune_supervised(
 def _num_steps(config: SftConfig, objective: Supervised) -> int:
     num_tokens = config.epochs * objective.train.num_tokens
     if config.minutes is not None:
-        num_tokens = SPARE * config.minutes * 60 / objective.seconds_per_token()
+        num_tokens = LEARNING * config.minutes * 60 / objective.seconds_per_token()
     return max(1, round(num_tokens / config.batch_tokens))
 
 
@@ -182,9 +184,10 @@ def _of_file(data: Path | None) -> tuple[Iterator[Conversation], Iterator[Conver
 def _encoded(
     encoder: TurnEncoder, conversations: Iterator[Conversation], config: SftConfig, progress: Progress
 ) -> Iterator[Example]:
-    """Up to about `max_tokens`, with a line of progress now and then, and one for what was too long."""
+    """Up to about `max_tokens`, or for a share of `minutes`; progress says now and then how far, and what was too long."""
     num_tokens = num_left_out = 0
-    shown = time.monotonic()
+    start = shown = time.monotonic()
+    seconds = math.inf if config.minutes is None else READING * 60 * config.minutes
     for examples in encode_all(encoder, conversations, config.context):
         num_left_out += not examples
         num_tokens += sum(len(example.ids) for example in examples)
@@ -192,7 +195,7 @@ def _encoded(
         if time.monotonic() - shown > PROGRESS_SECONDS:
             shown = time.monotonic()
             progress(f"reading conversations: {num_tokens / 1e6:.2f} M tokens")
-        if num_tokens >= config.max_tokens:
+        if num_tokens >= config.max_tokens or (num_tokens and time.monotonic() - start > seconds):
             break
     if num_left_out:
         progress(f"{num_left_out} conversations are longer than context={config.context}, and left out")
