@@ -184,7 +184,7 @@ def _of_file(data: Path | None) -> tuple[Iterator[Conversation], Iterator[Conver
 def _encoded(
     encoder: TurnEncoder, conversations: Iterator[Conversation], config: SftConfig, progress: Progress
 ) -> Iterator[Example]:
-    """Up to about `max_tokens`, or for a share of `minutes`; progress says now and then how far, and what was too long."""
+    """Up to about `max_tokens`, or for a share of `minutes`; progress says how far, and what was too long."""
     num_tokens = num_left_out = 0
     start = shown = time.monotonic()
     seconds = math.inf if config.minutes is None else READING * 60 * config.minutes
