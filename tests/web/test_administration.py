@@ -141,8 +141,8 @@ def test_personal_data_has_a_policy_type_by_type(console: Console) -> None:
     url.select_option("off")
     expect(url).to_have_value("off")
     expect(number).to_have_value("block")
-    page.get_by_label("In answers").select_option("false")
-    expect(page.locator("#toasts")).to_have_text("Saved")
+    with page.expect_response(lambda answer: '"restore":false' in (answer.request.post_data or "")):
+        page.get_by_label("In answers").select_option("false")
     page.reload()
     expect(mode).to_have_value("mask")
     path = f"{project_of(console)}/privacy"

@@ -10,22 +10,36 @@ const ACTIONS = ["off", "mask", "block"];
 /** @param {import("../../types.js").Place} place @param {import("../../organization.js").Organization} organization */
 export function privacySection(place, organization, id) {
   const box = h("div", { class: "stack" });
-  const refresh = () => load(place, box, () => organization.privacy(id), (policy) => policyForm(place, organization, id, policy, refresh));
+  const draft = { policy: null, waiting: 0, turn: Promise.resolve() };
+  const draw = (policy) => {
+    if (!draft.waiting) draft.policy = policy;
+    return policyForm(organization, id, draft.policy, save, refresh);
+  };
+  const refresh = () => load(place, box, () => organization.privacy(id), draw);
+  const save = (change) => {
+    draft.policy = { ...draft.policy, ...change(draft.policy) }; // the next change builds on this one, which is still on its way
+    const { mode, threshold, restore, entities } = draft.policy;
+    const send = async () => {
+      try {
+        const isSaved = await attempt(place, () => organization.setPrivacy(id, { mode, threshold, restore, entities }));
+        if (isSaved) toast(t("form.saved"));
+      } finally {
+        draft.waiting -= 1;
+        if (!draft.waiting) refresh();
+      }
+    };
+    draft.waiting += 1;
+    draft.turn = draft.turn.catch(() => undefined).then(send);
+  };
   refresh();
   return section(t("privacy.title"), null, hint(t("privacy.intro")), box);
 }
 
-function policyForm(place, organization, id, policy, refresh) {
-  const { mode: before, threshold, restore: isRestored, entities } = policy;
-  const save = async (changes) => {
-    const wanted = { mode: before, threshold, restore: isRestored, entities, ...changes };
-    if (await attempt(place, () => organization.setPrivacy(id, wanted))) toast(t("form.saved"));
-    refresh();
-  };
+function policyForm(organization, id, policy, save, refresh) {
   const mode = select(ACTIONS.map((name) => [name, t(`privacy.${name}`)]), policy.mode, { "data-key": "mode" });
-  mode.addEventListener("change", () => save({ mode: mode.value, entities: following(policy, mode.value) }));
+  mode.addEventListener("change", () => save((now) => ({ mode: mode.value, entities: following(now, mode.value) })));
   const restore = select([["true", t("privacy.restored")], ["false", t("privacy.not_restored")]], String(policy.restore), { "data-key": "restore" });
-  restore.addEventListener("change", () => save({ restore: restore.value === "true" }));
+  restore.addEventListener("change", () => save(() => ({ restore: restore.value === "true" })));
   const choices = h("div", { class: "choices" }, field(t("privacy.mode"), mode), field(t("privacy.restore"), restore));
   const types = h("details", { class: "more", "data-key": "types" }, h("summary", {}, t("privacy.types")), typesTable(policy, save));
   types.open = isOpen.has(id);
@@ -42,7 +56,7 @@ function typesTable(policy, save) {
     const options = ACTIONS.map((each) => [each, t(`privacy.${each}`)]);
     const properties = { "aria-label": t("privacy.action_of", { type: name }), "data-key": type };
     const input = select(options, action, properties);
-    input.addEventListener("change", () => save({ entities: { ...policy.entities, [type]: { ...policy.entities[type], action: input.value } } }));
+    input.addEventListener("change", () => save(({ entities }) => ({ entities: { ...entities, [type]: { ...entities[type], action: input.value } } })));
     return [name, h("span", { class: "select" }, input)];
   });
   return table(t("privacy.types"), [t("privacy.type"), t("privacy.action")], rows);
