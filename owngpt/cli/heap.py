@@ -19,7 +19,7 @@ from functools import cache
 SECONDS = 10.0  # from one trim to the next
 _KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}  # read when PyTorch is loaded
 _KIB = 1024
-_OPTIONS = {-8: 2, -3: 256 * _KIB, -1: 2048 * _KIB}  # of mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+_OPTIONS = {-8: 1, -3: 256 * _KIB, -1: 2048 * _KIB}  # of mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
 
 
 def bound() -> bool:
