@@ -1,10 +1,10 @@
 """Memory that nobody counts, kept from growing for as long as a server serves.
 
-glibc gives each thread an arena, and what one of them has freed no other one uses: here there is one for all. The first large
-block that is freed teaches it to cut blocks of up to 32 MiB out of the arenas, and to keep 64 MiB free at the end of
-each, so that every step's logits leave a hole that smaller things move into: here blocks from 256 KiB on are the
-system's, and go back to it at once. Smaller ones do not, for the system fills each page with zeros before it gives it.
-What lies free between them goes back every ten seconds.
+glibc gives each thread an arena, and what one of them has freed no other one uses: here there is one for all. The
+first large block that is freed teaches it to cut blocks of up to 32 MiB out of the arenas, and to keep 64 MiB free at
+the end of each, so that every step's logits leave a hole that smaller things move into: here blocks from 256 KiB on
+are the system's, and go back to it at once. Smaller ones do not, for the system fills each page with zeros before it
+gives it. What lies free between them goes back every ten seconds.
 And oneDNN with PyTorch keep 1,024 kernels each, one for every shape of a matrix that they have met, so that each text
 of a new length costs some hundred kilobytes more: here they keep 64.
 """
