@@ -171,6 +171,6 @@ class Baseline:
         return loss.item()
 
     @torch.no_grad()
-    def losses(self, inputs_BL: Tensor, targets_BL: Tensor) -> Tensor:
+    def losses(self, inputs_T: Tensor, targets_T: Tensor, num_rows: int) -> Tensor:
         """losses_T in nats."""
-        return token_losses(self.model(inputs_BL), self.model.embedding.weight, targets_BL.flatten())
+        return token_losses(self.model(inputs_T.view(num_rows, -1)), self.model.embedding.weight, targets_T)

@@ -63,9 +63,9 @@ class Ours:
         return steps
 
     @torch.no_grad()
-    def losses(self, inputs_BL: Tensor, targets_BL: Tensor) -> Tensor:
+    def losses(self, inputs_T: Tensor, targets_T: Tensor, num_rows: int) -> Tensor:
         """losses_T in nats."""
-        return token_losses(self._hidden(inputs_BL.flatten()), output_head(self.model), targets_BL.flatten())
+        return token_losses(self._hidden(inputs_T), output_head(self.model), targets_T)
 
     def _hidden(self, tokens_T: Tensor) -> Tensor:
         end = self.text.end_of_text if self.config.is_masked else None

@@ -1,12 +1,7 @@
-"""What all recipes learn from and are measured with: one file of tokens, in one order, and held-out text.
-
-Shapes: B rows, L = CONTEXT tokens of a row, T = B * L.
-"""
+"""What all recipes learn from and are measured with: one file of tokens, in one order, and held-out text."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from owngpt.training.evaluate import bytes_per_token
+from owngpt.training.evaluate import RowLosses, bits_by, bytes_per_token
 from owngpt.training.pretrain import HELD_OUT_TOKENS, padded_vocab_size
 from owngpt.training.shards import (
     Packer,
@@ -32,8 +27,6 @@ from owngpt.training.tokenizer import END_OF_TEXT
 CONTEXT, BATCH = 512, 2048  # tokens per row, and per step where the recipe has no idea of its own
 WARMUP = 80_000  # tokens
 KINDS = ("english", "japanese", "code")
-ROWS_AT_A_TIME = 8
-Losses = Callable[[Tensor, Tensor], Tensor]  # (inputs_BL, targets_BL) -> losses_T in nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +67,7 @@ class Text:
         """int64 [num], from `start` on."""
         return torch.from_numpy(self.train[start : start + num].astype(np.int64))
 
-    def bits_per_byte(self, losses: Losses) -> float:
+    def bits_per_byte(self, losses: RowLosses) -> float:
         """The mean over kinds of held-out text, read in rows."""
-        return sum(self._bits(losses, tokens) for tokens in self.held_out.values()) / len(self.held_out)
-
-    def _bits(self, losses: Losses, tokens: Tokens) -> float:
-        nats, num_bytes = 0.0, 0
-        num_rows = (len(tokens) - 1) // CONTEXT
-        for first in range(0, num_rows, ROWS_AT_A_TIME):
-            last = min(num_rows, first + ROWS_AT_A_TIME)
-            chunk = torch.from_numpy(tokens[first * CONTEXT : last * CONTEXT + 1].astype(np.int64))
-            sizes_T = self.sizes_V[chunk[1:]]
-            losses_T = losses(chunk[:-1].view(-1, CONTEXT), chunk[1:].view(-1, CONTEXT))
-            nats += float(losses_T[sizes_T > 0].sum())
-            num_bytes += int(sizes_T.sum())
-        return nats / math.log(2) / num_bytes
+        bits = [bits_by(losses, tokens, self.sizes_V, CONTEXT) for tokens in self.held_out.values()]
+        return sum(bits) / len(bits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from owngpt.training.loss import token_losses
 from owngpt.training.shards import Tokens
 
 ROWS_AT_A_TIME = 8
+RowLosses = Callable[[Tensor, Tensor, int], Tensor]  # (inputs_T, targets_T, number of rows) -> losses_T in nats
 
 
 def bytes_per_token(tokenizer: Tokenizer, vocab_size: int) -> Tensor:
@@ -35,14 +37,23 @@ def bits_per_byte(
 
     Rows end where they end; with `end_of_text`, no token sees a document before its own.
     """
+
+    def losses(inputs_T: Tensor, targets_T: Tensor, num_rows: int) -> Tensor:
+        hidden_TE = forward_rows(model, inputs_T.to(model.device), num_rows, end_of_text)
+        return token_losses(hidden_TE, output_head(model), targets_T.to(model.device))
+
+    return bits_by(losses, tokens, sizes_V, context)
+
+
+def bits_by(losses: RowLosses, tokens: Tokens, sizes_V: Tensor, context: int) -> float:
+    """`bits_per_byte` of whatever gives losses."""
     nats, num_bytes = 0.0, 0
     row = min(context, len(tokens) - 1)
     for start in range(0, len(tokens) - row, row * ROWS_AT_A_TIME):
         num_rows = min(ROWS_AT_A_TIME, (len(tokens) - 1 - start) // row)
-        chunk = torch.from_numpy(tokens[start : start + num_rows * row + 1].astype(np.int64)).to(model.device)
-        hidden_TE = forward_rows(model, chunk[:-1], num_rows, end_of_text)
-        sizes_T = sizes_V.to(model.device)[chunk[1:]]
-        nats += float(token_losses(hidden_TE, output_head(model), chunk[1:])[sizes_T > 0].sum())
+        chunk = torch.from_numpy(tokens[start : start + num_rows * row + 1].astype(np.int64))
+        sizes_T = sizes_V[chunk[1:]]
+        nats += float(losses(chunk[:-1], chunk[1:], num_rows).to(sizes_T.device)[sizes_T > 0].sum())
         num_bytes += int(sizes_T.sum())
     return nats / math.log(2) / max(1, num_bytes)
 
