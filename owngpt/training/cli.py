@@ -6,12 +6,10 @@ from pathlib import Path
 
 import click
 
+from owngpt.training.cli_options import EXISTING_FOLDER, FOLDER
 from owngpt.training.cli_pretrain import pretrain
 from owngpt.training.cli_reader import reader
 from owngpt.training.cli_tune import prefer, reinforce, sft
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
-EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @click.group()

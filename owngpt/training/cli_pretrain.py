@@ -8,8 +8,14 @@ from typing import Any
 
 import click
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+from owngpt.training.cli_options import (
+    EXISTING_FOLDER,
+    FOLDER,
+    device_option,
+    dtype_option,
+    save_option,
+    threads_option,
+)
 
 
 @click.command()
@@ -58,28 +64,10 @@ EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     show_default=True,
     help="Tokens per forward and backward pass at most; fewer need less memory.",
 )
-@click.option(
-    "--dtype",
-    type=click.Choice(["bf16", "fp32"]),
-    default="bf16",
-    show_default=True,
-    help="What the model computes in; master weights are fp32 in any case.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to compute; auto is a GPU where there is one.",
-)
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads.  [default: all cores]")
-@click.option(
-    "--save-seconds",
-    type=click.FloatRange(min=0),
-    default=45.0,
-    show_default=True,
-    help="Seconds between checkpoints: what a crash costs at most.",
-)
+@dtype_option
+@device_option
+@threads_option
+@save_option
 @click.option(
     "--eval-every",
     type=click.IntRange(min=1),

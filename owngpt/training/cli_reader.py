@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+from owngpt.training.cli_options import EXISTING_FOLDER, FOLDER, threads_option
 
 
 @click.command()
@@ -23,7 +22,7 @@ EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     show_default=True,
     help="Of about 2,000 tokens. May be changed when a run goes on, as long as its learning rate is level.",
 )
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads.  [default: all cores]")
+@threads_option
 @click.option("--seed", default=0, show_default=True, help="Decides the order of the examples.")
 @click.option("--export-only", is_flag=True, help="Write the model of the last checkpoint, and do not train.")
 def reader(

@@ -9,9 +9,16 @@ from typing import Any, TypeVar
 
 import click
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-EXISTING_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
-EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+from owngpt.training.cli_options import (
+    EXISTING_FILE,
+    EXISTING_FOLDER,
+    FOLDER,
+    device_option,
+    dtype_option,
+    save_option,
+    threads_option,
+)
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -41,28 +48,10 @@ def shared(rate: float) -> Callable[[Command], Command]:
             show_default=True,
             help="Steps between measures.",
         ),
-        click.option(
-            "--save-seconds",
-            type=click.FloatRange(min=0),
-            default=45.0,
-            show_default=True,
-            help="Seconds between checkpoints: what a crash costs at most.",
-        ),
-        click.option(
-            "--dtype",
-            type=click.Choice(["bf16", "fp32"]),
-            default="bf16",
-            show_default=True,
-            help="What the model computes in; master weights are fp32 in any case.",
-        ),
-        click.option(
-            "--device",
-            type=click.Choice(["auto", "cpu", "cuda"]),
-            default="auto",
-            show_default=True,
-            help="Where to compute; auto is a GPU where there is one.",
-        ),
-        click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all cores]"),
+        save_option,
+        dtype_option,
+        device_option,
+        threads_option,
         click.option("--seed", default=0, show_default=True, help="Decides the order of examples, and all chances."),
     )
 
